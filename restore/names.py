@@ -1,0 +1,57 @@
+"""How a restorer or a degradation is named everywhere: ``name`` or ``name:key=value,key=value``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from restore.errors import UsageError
+
+Value: TypeAlias = int | float | bool | str
+
+
+def parse_value(text: str) -> Value:
+    """The plain reading of a value: a whole number, a number, ``true``/``false``, else the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_name(text: str) -> tuple[str, dict[str, Value]]:
+    """Splits ``"haze:severity=3,light=0.8"`` into ``("haze", {"severity": 3, "light": 0.8})``.
+
+    Raises:
+        UsageError: empty name, a part without ``=``, or a key given twice.
+    """
+    name, _, rest = text.strip().partition(":")
+    if not name:
+        raise UsageError(f"expected name or name:key=value,key=value, got {text!r}")
+    values: dict[str, Value] = {}
+    for part in filter(None, (p.strip() for p in rest.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value:
+            raise UsageError(
+                f"expected key=value after {name!r}, got {part!r}", hint=f"write {name}:key=value,key=value"
+            )
+        if key in values:
+            raise UsageError(f"{key!r} is given twice in {text!r}")
+        values[key.strip()] = parse_value(value.strip())
+    return name, values
+
+
+def format_name(name: str, values: Mapping[str, object]) -> str:
+    """The inverse of :func:`parse_name`; floats are written as short as they read back exactly."""
+    if not values:
+        return name
+    return name + ":" + ",".join(f"{k}={_text(v)}" for k, v in values.items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
