@@ -1,8 +1,9 @@
 """The contract of a degradation: draw, then apply.
 
-``params = d.sample(shape, severity=3, generator=g)`` draws and never sees pixels; ``y = d.apply(x, params)`` is
-deterministic; ``y, params = d(x, severity=3, generator=g)`` does both. Parameters are per sample, do not depend on
-the batch they are in, go to JSON and back, and replay bit for bit. Zero strength is the identity, bit for bit.
+``params = d.sample(shape, severity=3, generator=g)`` draws and never sees pixels; ``y = d.apply(x, params)``
+is deterministic; ``y, params = d(x, severity=3, generator=g)`` does both. Parameters are per sample, do not
+depend on the batch they are in, go to JSON and back, and replay bit for bit. Zero strength is the identity,
+bit for bit.
 
 An elementary degradation is a plain function plus a table of knobs::
 
@@ -13,7 +14,7 @@ An elementary degradation is a plain function plus a table of knobs::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -40,7 +41,8 @@ class Knob:
         default: the value when neither a value nor a severity table decides; None: draw from ``span``.
         whole: rounds to whole numbers.
         is_length: a length in pixels, which grows with pictures larger than the table's classes.
-        choices: names instead of numbers; ``default`` is one of them.
+        choices: names instead of numbers; ``default`` is one of them. ``"one|other"`` draws between them.
+        shared: one value for the whole batch (what decides the size of the result must be).
     """
 
     doc: str
@@ -52,14 +54,16 @@ class Knob:
     whole: bool = False
     is_length: bool = False
     choices: tuple[str, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True)
 class Params:
     """What was drawn for a batch: enough to apply it again.
 
-    ``values`` holds per knob a float64 tensor of B values or a list of B names; ``seeds`` B integers from which
-    fields are made again; ``strength`` B blends in [0, 1] (0: identity). A pipeline has ``steps`` instead of values.
+    ``values`` holds per knob a float64 tensor of B values or a list of B names; ``seeds`` B integers from
+    which fields are made again; ``strength`` B blends in [0, 1] (0: identity). A pipeline has ``steps``
+    instead of values.
     """
 
     name: str
@@ -91,7 +95,9 @@ class Params:
         if self.steps:
             record["steps"] = [s._record(i) for s in self.steps]
         else:
-            record["values"] = {k: v[i] if isinstance(v, list) else float(v[i]) for k, v in self.values.items()}
+            record["values"] = {
+                k: v[i] if isinstance(v, list) else float(v[i]) for k, v in self.values.items()
+            }
         return record
 
     @staticmethod
@@ -118,18 +124,24 @@ class Params:
                 torch.tensor([r["seed"] for r in records], dtype=torch.int64),
                 torch.tensor([r["strength"] for r in records], dtype=torch.float64),
                 values,
-                tuple(Params.from_json([dict(s, schema=SCHEMA) for s in column]) for column in zip(*steps, strict=True)),
+                tuple(
+                    Params.from_json([dict(s, schema=SCHEMA) for s in column])
+                    for column in zip(*steps, strict=True)
+                ),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RestoreError(f"not a record of a degradation: {error}", hint="use a params.jsonl as it was written") from error
+            raise RestoreError(
+                f"not a record of a degradation: {error}", hint="use a params.jsonl as it was written"
+            ) from error
 
 
 @dataclass(frozen=True)
 class Degradation:
     """An elementary degradation: a name, a function and its knobs; ``fixed`` are knobs given by the caller.
 
-    ``function(x, *, seed, **knobs)`` gets the batch ``B x C x H x W``, ``seed`` (B integers) and per knob a float64
-    tensor of B values or a list of B names. It must treat every sample alone and must not change ``x``.
+    ``function(x, *, seed, **knobs)`` gets the batch ``B x C x H x W``, ``seed`` (B integers) and per knob a
+    float64 tensor of B values or a list of B names. It must treat every sample alone and must not change
+    ``x``. Where the size changes, ``resized`` says what becomes of a shape (B, C, H, W).
     """
 
     name: str
@@ -137,6 +149,7 @@ class Degradation:
     knobs: Mapping[str, Knob]
     keeps_size: bool = True
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    resized: Callable[[tuple[int, ...], Params], tuple[int, ...]] | None = None
 
     def with_values(self, **values: Value) -> Degradation:
         """The same degradation with knobs fixed, in the units of a name; ``severity`` fixes the severity.
@@ -153,16 +166,21 @@ class Degradation:
                         raise UsageError(f"{self.name}: expected severity 0 to 5, got {value}")
             elif key not in self.knobs:
                 raise UsageError(
-                    f"{self.name}: unknown parameter {key!r}", hint=did_you_mean(key, [*self.knobs, "severity"])
+                    f"{self.name}: unknown parameter {key!r}",
+                    hint=did_you_mean(key, [*self.knobs, "severity"]),
                 )
             else:
                 _check_value(self.name, key, self.knobs[key], value)
-        return Degradation(self.name, self.function, self.knobs, self.keeps_size, {**self.fixed, **values})
+        return replace(self, fixed={**self.fixed, **values})
 
     @property
     def label(self) -> str:
         """The name with its fixed values, as it can be given again."""
         return format_name(self.name, self.fixed)
+
+    def shape_after(self, shape: tuple[int, ...], params: Params) -> tuple[int, ...]:
+        """The shape (B, C, H, W) of the result for an input of ``shape``."""
+        return self.resized(shape, params) if self.resized else shape
 
     def sample(
         self,
@@ -174,14 +192,18 @@ class Degradation:
         """Draws parameters for a batch of ``shape`` (B, C, H, W), without seeing it.
 
         Args:
-            severity: 0 (identity) to 5, fractions interpolate; below 1 the result of severity 1 is blended with
-                the input. None: the fixed severity, else every knob is drawn from its span.
+            severity: 0 (identity) to 5, fractions interpolate; below 1 the result of severity 1 is blended
+                with the input. None: the fixed severity, else every knob is drawn from its span.
+
+        Raises:
+            UsageError: a severity outside 0 to 5.
         """
         count, short_side = shape[0], min(shape[-2:])
         levels = self._severities(count, severity, generator)
         strength = torch.ones(count, dtype=torch.float64) if levels is None else levels.clamp(max=1.0)
         values = {
-            key: self._draw(key, knob, count, short_side, levels, generator) for key, knob in self.knobs.items()
+            key: self._draw(key, knob, count, short_side, levels, generator)
+            for key, knob in self.knobs.items()
         }
         return Params(self.name, draw.draw_seeds(count, generator), strength, values)
 
@@ -193,11 +215,15 @@ class Degradation:
         """
         if params.name != self.name or len(params) != len(x):
             raise RestoreError(
-                f"expected parameters of {self.name!r} for {len(x)} samples, got {params.name!r} for {len(params)}"
+                f"expected parameters of {self.name!r} for {len(x)} samples, "
+                f"got {params.name!r} for {len(params)}"
             )
         if not bool((params.strength > 0).any()):
             return x.clone()
-        y = self.function(x, seed=params.seeds, **params.values)
+        # One memory layout inside, so that the same numbers give the same bits; the caller's comes back out.
+        y = self.function(x.contiguous(), seed=params.seeds, **params.values)
+        if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+            y = y.contiguous(memory_format=torch.channels_last)
         if bool((params.strength >= 1).all()):
             return y
         if not self.keeps_size:
@@ -217,25 +243,53 @@ class Degradation:
         if wanted is None:
             return None
         low, high = _ends(self.name, "severity", wanted)
-        return draw.draw_uniform(count, low, high, g) if low != high else torch.full((count,), low, dtype=torch.float64)
+        if not 0 <= low <= high <= 5:
+            raise UsageError(f"{self.name}: expected severity 0 to 5, got {wanted}")
+        levels = (
+            draw.draw_uniform(count, low, high, g)
+            if low != high
+            else torch.full((count,), low, dtype=torch.float64)
+        )
+        return levels if self.keeps_size else levels[:1].repeat(count)
 
     def _draw(
         self, key: str, knob: Knob, count: int, short_side: int, levels: Tensor | None, g: torch.Generator
     ) -> Any:
+        """B values or names of one knob."""
+        drawn = self._draw_each(key, knob, count, short_side, levels, g)
+        if not knob.shared:
+            return drawn
+        return drawn[:1] * count if isinstance(drawn, list) else drawn[:1].repeat(count)
+
+    def _draw_each(
+        self, key: str, knob: Knob, count: int, short_side: int, levels: Tensor | None, g: torch.Generator
+    ) -> Tensor | list[str]:
+        given = self.fixed.get(key)
         if knob.choices:
-            return [str(self.fixed.get(key, knob.default))] * count
-        if key in self.fixed:
-            low, high = (v * knob.unit for v in _ends(self.name, key, self.fixed[key]))
-            values = draw.draw_uniform(count, low, high, g) if low != high else torch.full((count,), low, dtype=torch.float64)
-        elif levels is not None and knob.levels is not None:
+            options = str(knob.default if given is None else given).split("|")
+            if len(options) == 1:
+                return options * count
+            return [options[i] for i in draw.draw_choice(count, len(options), g).tolist()]
+        if given is not None:
+            low, high = (v * knob.unit for v in _ends(self.name, key, given))
+            return _between(count, low, high, knob, g)
+        if levels is not None and knob.levels is not None:
             table, is_length = knob.levels, knob.is_length
             drawn = [from_table(table, s, short_side, is_length=is_length) for s in levels.tolist()]
             values = torch.tensor(drawn, dtype=torch.float64)
-        elif knob.default is not None:
-            values = torch.full((count,), float(knob.default), dtype=torch.float64)
-        else:
-            values = draw.draw_uniform(count, *knob.span, g)
-        return values.round() if knob.whole else values
+            return values.round() if knob.whole else values
+        if knob.default is not None:
+            return torch.full((count,), float(knob.default), dtype=torch.float64)
+        return _between(count, *knob.span, knob, g)
+
+
+def _between(count: int, low: float, high: float, knob: Knob, g: torch.Generator) -> Tensor:
+    """U(low, high), or whole numbers from low to high, each as likely."""
+    if low == high:
+        return torch.full((count,), low, dtype=torch.float64)
+    if knob.whole:
+        return draw.draw_uniform(count, low, high + 1, g).floor().clamp(max=high)
+    return draw.draw_uniform(count, low, high, g)
 
 
 def _ends(name: str, key: str, value: Value) -> tuple[float, float]:
@@ -252,8 +306,9 @@ def _ends(name: str, key: str, value: Value) -> tuple[float, float]:
 
 def _check_value(name: str, key: str, knob: Knob, value: Value) -> None:
     if knob.choices:
-        if str(value) not in knob.choices:
-            raise UsageError(f"{name}: unknown {key} {value!r}", hint=did_you_mean(str(value), knob.choices))
+        for option in str(value).split("|"):
+            if option not in knob.choices:
+                raise UsageError(f"{name}: unknown {key} {option!r}", hint=did_you_mean(option, knob.choices))
         return
     for number in _ends(name, key, value):
         low, high = knob.legal[0] / knob.unit, knob.legal[1] / knob.unit

@@ -17,8 +17,8 @@ from restore.errors import RestoreError
 class Pipeline:
     """Steps applied one after the other; the same face as a :class:`Degradation`.
 
-    Every step draws from a generator of its own, seeded from the pipeline's draw and the step's place, so that no
-    two steps are correlated and adding one at the end leaves the others' draws as they were.
+    Every step draws from a generator of its own, seeded from the pipeline's draw and the step's place, so
+    that no two steps are correlated and adding one at the end leaves the others' draws as they were.
     """
 
     steps: Sequence[Degradation]
@@ -43,7 +43,8 @@ class Pipeline:
         for place, step in enumerate(self.steps):
             g = draw.generator(draw.child_seed(int(seeds[0]), place, step.name))
             drawn.append(step.sample(shape, severity=severity, generator=g))
-        return Params(self.name, seeds, torch.ones(shape[0], dtype=torch.float64), steps=tuple(drawn))
+            shape = step.shape_after(shape, drawn[-1])
+        return Params(self.name, seeds, torch.ones(len(seeds), dtype=torch.float64), steps=tuple(drawn))
 
     def apply(self, x: Tensor, params: Params) -> Tensor:
         """Applies the steps with the parameters drawn for each.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restore.degradations import noise
+from restore.degradations import blur, codec, noise, resize
 from restore.degradations.base import Degradation, Params
 from restore.degradations.pipeline import Pipeline
 from restore.errors import unknown
@@ -14,6 +14,15 @@ TABLE: dict[str, Degradation] = {
     "noise": noise.GAUSSIAN,
     "awgn": noise.BENCHMARK,
     "poisson-gaussian": noise.POISSON_GAUSSIAN,
+    "blur": blur.GAUSSIAN,
+    "defocus": blur.DEFOCUS,
+    "motion": blur.MOTION,
+    "downsample": resize.DOWNSAMPLE,
+    "pixelate": resize.PIXELATE,
+    "jpeg": codec.JPEG,
+    "jpeg-diff": codec.JPEG_DIFF,
+    "quantise": codec.QUANTISE,
+    "clip": codec.CLIP,
 }
 
 

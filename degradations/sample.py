@@ -1,7 +1,8 @@
 """The only place where randomness is drawn.
 
-Everything random starts from an explicit ``torch.Generator`` on the CPU, never from global state. Fields (noise,
-paths, streaks) are not stored but made again from one integer seed per sample, so a recorded seed replays them.
+Everything random starts from an explicit ``torch.Generator`` on the CPU, never from global state. Fields
+(noise, paths, streaks) are not stored but made again from one integer seed per sample, so a recorded seed
+replays them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-# torch's CPU generator (mt19937) starts from 32 bits; seeds stay below 2^31 so that they are also exact in JSON.
+# torch's CPU generator (mt19937) starts from 32 bits; seeds stay below 2^31, so that JSON keeps them exactly.
 SEED_RANGE = 2**31 - 1
 
 
@@ -40,6 +41,11 @@ def draw_uniform(count: int, low: float, high: float, g: torch.Generator) -> Ten
     return torch.rand(count, generator=g, dtype=torch.float64) * (high - low) + low
 
 
+def draw_normal(count: int, g: torch.Generator) -> Tensor:
+    """``count`` values of N(0, 1), float64."""
+    return torch.randn(count, generator=g, dtype=torch.float64)
+
+
 def draw_choice(count: int, options: int, g: torch.Generator) -> Tensor:
     """``count`` indices below ``options``, int64."""
     return torch.randint(0, options, (count,), generator=g)
@@ -54,19 +60,19 @@ def normal_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def legacy_normal_fields(seeds: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Standard normal fields as the denoising literature draws them: ``numpy.random.seed(s)``, then ``(H, W, C)``.
+    """Standard normal fields as the denoising literature draws them: ``numpy.random.seed(s)``, ``(H, W, C)``.
 
     Returns ``B x C x H x W`` float32 for ``shape = (C, H, W)``.
     """
     import numpy as np
 
     c, h, w = shape
-    fields = [np.random.RandomState(s).normal(0, 1, (h, w, c)) for s in seeds.tolist()]  # noqa: NPY002
+    fields = [np.random.RandomState(s).normal(0, 1, (h, w, c)) for s in seeds.tolist()]
     return torch.from_numpy(np.stack(fields).transpose(0, 3, 1, 2).astype(np.float32))
 
 
 def poisson_counts(rate: Tensor, seeds: Tensor) -> Tensor:
-    """Poisson counts with mean ``rate`` (``B x ...``, non-negative), on the CPU; sample ``i`` from ``seeds[i]``."""
+    """Poisson counts with mean ``rate`` (``B x ...``, from 0), on the CPU; the i-th from ``seeds[i]``."""
     rate = rate.detach().to("cpu", torch.float64)
     drawn = [
         torch.poisson(r, generator=generator(child_seed(s, "poisson")))

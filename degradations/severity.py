@@ -1,8 +1,8 @@
 """From severity 1-5 and picture size to a parameter, through published tables.
 
-A table has one row of five values per size class (short side in pixels; ImageNet-C has 32, 64 and 224). Between
-two classes positive values are interpolated geometrically in ln(size), values that may be 0 linearly. Outside the
-classes the nearest row holds, except for lengths in pixels, which go on growing with the picture.
+A table has one row of five values per size class (short side in pixels; ImageNet-C has 32, 64 and 224).
+Between two classes positive values are interpolated geometrically in ln(size), values that may be 0 linearly.
+Outside the classes the nearest row holds, except for lengths in pixels, which go on growing with the picture.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Mapping
 Row = tuple[float, float, float, float, float]
 
 
-def from_table(table: Mapping[int, Row], severity: float, short_side: int, *, is_length: bool = False) -> float:
-    """The table's value at ``severity`` (1 to 5, fractions interpolate) for a picture with that short side."""
+def from_table(
+    table: Mapping[int, Row], severity: float, short_side: int, *, is_length: bool = False
+) -> float:
+    """The table's value at ``severity`` (1 to 5, fractions interpolate) for a picture of that short side."""
     classes = sorted(table)
     low = max((c for c in classes if c <= short_side), default=classes[0])
     high = min((c for c in classes if c >= short_side), default=classes[-1])

@@ -1,0 +1,22 @@
+"""Pictures in files: read whole or refused, written like they came, atomically."""
+
+from restore.files.alpha import fill_under_alpha, put_back
+from restore.files.atomic import atomic_write
+from restore.files.decode import read_picture
+from restore.files.encode import write_picture
+from restore.files.formats import FORMATS, format_named, format_of
+from restore.files.listing import find_pictures
+from restore.files.picture import Picture
+
+__all__ = [
+    "FORMATS",
+    "Picture",
+    "atomic_write",
+    "fill_under_alpha",
+    "find_pictures",
+    "format_named",
+    "format_of",
+    "put_back",
+    "read_picture",
+    "write_picture",
+]

@@ -1,0 +1,6 @@
+"""How near a picture is to the truth: one value per image, every choice of the measure stated."""
+
+from restore.metrics.psnr import psnr, psnr_y
+from restore.metrics.ssim import ssim, ssim_y
+
+__all__ = ["psnr", "psnr_y", "ssim", "ssim_y"]

@@ -1,0 +1,133 @@
+"""Point spread functions: what one bright pixel becomes.
+
+Each is a float64 tensor with odd sides, non-negative, summing to 1, its centroid on the middle pixel (a blur
+must not move the picture). The convention is that of true convolution: ``psf[r + dy, r + dx]`` is the light
+that the source pixel sends to the pixel ``dy`` rows below and ``dx`` columns to the right. ``conv2d``
+correlates, so it needs the flipped one; :func:`restore.degradations.blur.convolve` takes care of that.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore.degradations import sample as draw
+
+# Boracchi & Foi 2012, as in DeblurGAN: samples along the path, its length in pixels, and how it shakes.
+_STEPS = 2000
+_LENGTH = 60.0
+_JITTER = 0.005
+# A thinner ridge falls between the pixels and breaks up.
+_THINNEST = 0.3
+
+
+def gaussian_line(sigma: float, *, radius: int | None = None) -> Tensor:
+    """A sampled Gaussian of ``2 * radius + 1`` taps, float64; radius 4 sigma unless given (as scipy's)."""
+    r = int(4 * sigma + 0.5) if radius is None else radius
+    t = torch.arange(-r, r + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (t / sigma) ** 2) if sigma > 0 else (t == 0).to(t)
+    return weights / weights.sum()
+
+
+def gaussian_psf(sigma: float, sigma2: float | None = None, angle: float = 0.0) -> Tensor:
+    """A Gaussian, cut at 4 sigma.
+
+    Args:
+        sigma: standard deviation in pixels along ``angle``; 0 with ``sigma2`` None: a single pixel.
+        sigma2: standard deviation across; None: the same. The smaller one is at least 0.3 px.
+        angle: degrees from the x axis, counter-clockwise as seen.
+    """
+    if sigma2 is None or sigma2 == sigma:
+        line = gaussian_line(sigma)
+        return line[:, None] * line
+    along, across = max(sigma, _THINNEST), max(sigma2, _THINNEST)
+    r = int(4 * max(along, across) + 0.5)
+    y, x = torch.meshgrid(*[torch.arange(-r, r + 1, dtype=torch.float64)] * 2, indexing="ij")
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    weights = torch.exp(-0.5 * (((x * c - y * s) / along) ** 2 + ((x * s + y * c) / across) ** 2))
+    return weights / weights.sum()
+
+
+def disc_psf(radius: float, *, alias: float = 0.0) -> Tensor:
+    """A disc, the blur of a round aperture out of focus, then a small Gaussian against aliasing.
+
+    Each pixel gets the area of the disc that it covers, so radii need not be whole; up to 0.5 that is one
+    pixel and only the Gaussian acts (ImageNet-C's disc is 0 or 1 per pixel, and one pixel below 1).
+
+    Args:
+        radius: pixels; 0: a single pixel.
+        alias: sigma of the Gaussian, pixels; 3 taps up to radius 8, else 5, as in ImageNet-C.
+    """
+    psf = torch.ones((1, 1), dtype=torch.float64)
+    if radius > 0:
+        reach = math.ceil(radius - 0.5)
+        side = 2 * reach + 1
+        lines = max(512 // side, 16)  # horizontal lines per pixel; along each, the covered part is exact
+        y = (torch.arange(side * lines, dtype=torch.float64) + 0.5) / lines - side / 2
+        chord = (radius**2 - y**2).clamp(min=0).sqrt()[:, None]
+        place = torch.arange(-reach, reach + 1, dtype=torch.float64)
+        covered = torch.minimum(place + 0.5, chord) - torch.maximum(place - 0.5, -chord)
+        psf = covered.clamp(min=0).view(side, lines, side).sum(1)
+        psf = psf + psf.T
+        psf = psf + psf.flip(0)
+        psf = psf + psf.flip(1)
+    if alias > 0:
+        half = max(1 if radius <= 8 else 2, round(2 * alias))
+        line = gaussian_line(alias, radius=half)
+        spread = torch.nn.functional.pad(psf, (half,) * 4)
+        spread = sum((w * spread.roll(i - half, 0) for i, w in enumerate(line)), torch.zeros(()))
+        psf = sum((w * spread.roll(i - half, 1) for i, w in enumerate(line)), torch.zeros(()))
+    return psf / psf.sum()
+
+
+def motion_psf(length: float, *, seed: int, exposure: float = 1.0) -> Tensor:
+    """Camera shake (Boracchi & Foi 2012): a random path, splatted bilinearly, re-centred on its centroid.
+
+    Args:
+        length: length of the whole path in pixels; the same seed gives the same shape at every length.
+        seed: what the path is drawn from.
+        exposure: the part of the path that the shutter sees, from its start.
+    """
+    seen = camera_path(seed)[: max(round(exposure * _STEPS), 1)] * (length / _LENGTH)
+    seen = seen - seen.mean()
+    furthest = max(np.abs(seen.real).max(), np.abs(seen.imag).max())
+    if furthest == 0:
+        return torch.ones((1, 1), dtype=torch.float64)
+    r = math.floor(furthest) + 1
+    side = 2 * r + 1
+    column, row = np.floor(seen.real), np.floor(seen.imag)
+    fx, fy = seen.real - column, seen.imag - row
+    corner = ((row + r) * side + (column + r)).astype(np.int64)
+    psf = np.zeros(side * side)
+    for shift, weight in (
+        (0, (1 - fy) * (1 - fx)),
+        (1, (1 - fy) * fx),
+        (side, fy * (1 - fx)),
+        (side + 1, fy * fx),
+    ):
+        psf += np.bincount(corner + shift, weights=weight, minlength=side * side)[: side * side]
+    return torch.from_numpy((psf / psf.sum()).reshape(side, side))
+
+
+def camera_path(seed: int) -> np.ndarray:
+    """2000 complex positions (x + iy, pixels) along a path of 60 px: inertia, tremor, a pull back, jolts."""
+    g = draw.generator(draw.child_seed(seed, "camera path"))
+    pull, tremor, jolt, direction = draw.draw_uniform(4, 0, 1, g).tolist()
+    pull, tremor, jolt = 0.7 * pull, 10 * tremor, 0.2 * jolt
+    shakes = torch.view_as_complex(draw.draw_normal(2 * _STEPS, g).view(_STEPS, 2)).tolist()
+    chances, turns = draw.draw_uniform(2 * _STEPS, 0, 1, g).view(2, _STEPS).tolist()
+    step = _LENGTH / (_STEPS - 1)
+    place, speed = 0j, step * cmath.exp(2j * math.pi * direction)
+    path = [place]
+    for n, chance, turn in zip(shakes[1:], chances[1:], turns[1:], strict=True):
+        if chance < jolt * _JITTER:
+            speed += 2 * speed * cmath.exp(1j * (math.pi + turn - 0.5))
+        speed += _JITTER * (tremor * n - pull * place) * step
+        speed *= step / abs(speed)
+        place += speed
+        path.append(place)
+    return np.array(path)

@@ -1,0 +1,82 @@
+"""The one table of architectures and the one table of shipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.noise_level import NoiseLevel
+from restore.models.resunet import ResUNet
+from restore.models.weights import load_into, read_weights
+
+ZOO = Path(__file__).parent / "zoo"
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "resunet": ResUNet,
+    "noise-level": NoiseLevel,
+}
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """One folder of the zoo: recipe, weights and card."""
+
+    task: str
+    sha256: str
+    description: str
+
+
+SHIPPED: dict[str, Shipped] = {}
+
+
+def build(architecture: str, config: Mapping[str, Any]) -> nn.Module:
+    """A network with fresh weights.
+
+    Raises:
+        UsageError: an unknown architecture.
+        ConfigError: a configuration it does not take.
+    """
+    if architecture not in ARCHITECTURES:
+        raise unknown("architecture", architecture, ARCHITECTURES)
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    try:
+        return ARCHITECTURES[architecture](**plain)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"architecture {architecture!r}: {error}") from error
+
+
+def load_file(path: Path, *, sha256: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """The network in a weight file, in eval mode, and the file's header.
+
+    Raises:
+        WeightsError: see :func:`restore.models.weights.read_weights`.
+    """
+    state, header = read_weights(path, sha256=sha256)
+    net = build(str(header.get("architecture")), header.get("config", {}))
+    load_into(net, state, where=str(path))
+    return net.eval().requires_grad_(False), header
+
+
+def load_shipped(name: str) -> tuple[nn.Module, dict[str, Any]]:
+    """The network shipped under ``name``, checked against its SHA-256.
+
+    Raises:
+        UsageError: an unknown name.
+        WeightsError: missing or damaged weights.
+    """
+    if name not in SHIPPED:
+        raise unknown("shipped model", name, SHIPPED)
+    path = weights_path(name)
+    if not path.exists():
+        raise WeightsError(f"the weights of {name!r} are not installed ({path})", hint="reinstall restore-kit")
+    return load_file(path, sha256=SHIPPED[name].sha256)
+
+
+def weights_path(name: str) -> Path:
+    """Where the shipped weights of ``name`` lie."""
+    return ZOO / name / "weights.safetensors"

@@ -1,0 +1,117 @@
+"""ResUNet: a residual U-Net behind a pixel-unshuffle, of dense 3x3 convolutions only.
+
+The design follows what is cheap on CPUs per decibel: work at half resolution (Shi et al. 2016; FFDNet, Zhang et
+al. 2018), residual blocks without normalisation (EDSR, Lim et al. 2017), a symmetric U-Net with additive skips and
+strided convolutions (DRUNet, Zhang et al. 2021), and a map of the noise level beside the picture (FFDNet).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.models.spec import ModelSpec
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x))); the second convolution starts at a tenth, so that a deep stack starts near identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        _shrink(self.conv2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class ResUNet(nn.Module):
+    """Picture and conditions in, picture out: ``y = x - f(x, conditions)``.
+
+    Args:
+        widths: channels per level; every level halves the resolution.
+        blocks: residual blocks per level (the same number going down and coming up).
+        unshuffle: the first level works at 1 / unshuffle of the resolution.
+        conditions: how many numbers per picture enter as constant maps.
+        channels: colour channels of the picture.
+
+    ``forward(x, conditions)`` takes ``B x channels x H x W`` of any size and ``B x len(conditions)`` values in units
+    of [0, 1] and returns a picture like ``x``. The skip is computed in the precision of ``x``: autocast reaches
+    only ``f``.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (48, 96, 144),
+        blocks: tuple[int, ...] = (2, 2, 2),
+        unshuffle: int = 2,
+        conditions: int = 1,
+        channels: int = 3,
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(blocks):
+            raise ValueError(f"expected as many blocks as widths, got {blocks} and {widths}")
+        self.unshuffle = unshuffle
+        self.multiple = unshuffle * 2 ** (len(widths) - 1)
+        self.radius = _radius(blocks, unshuffle)
+        packed = channels * unshuffle**2
+        self.head = nn.Conv2d(packed + conditions, widths[0], 3, padding=1)
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.encoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairs)
+        self.middle = _stack(widths[-1], blocks[-1])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs)
+        self.decoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
+        self.tail = nn.Conv2d(widths[0], packed, 3, padding=1)
+        _shrink(self.tail)
+
+    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
+        """This network's face; the radius follows from the layers."""
+        return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
+
+    def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
+        height, width = x.shape[-2:]
+        padded = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
+        residual = self.residual(padded, conditions)[..., :height, :width]
+        return x - residual.to(x.dtype)
+
+    def residual(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """f(x, conditions) for sides that are multiples of ``self.multiple``."""
+        h = F.pixel_unshuffle(x, self.unshuffle)
+        if conditions is not None:
+            maps = conditions.to(h)[:, :, None, None].expand(-1, -1, *h.shape[-2:])
+            h = torch.cat([h, maps], 1)
+        h = self.head(h)
+        skips = []
+        for encoder, down in zip(self.encoder, self.down, strict=True):
+            h = encoder(h)
+            skips.append(h)
+            h = down(h)
+        h = self.middle(h)
+        for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            h = decoder(up(h) + skips.pop())
+        return F.pixel_shuffle(self.tail(h), self.unshuffle)
+
+
+def _stack(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+
+
+def _shrink(conv: nn.Conv2d) -> None:
+    with torch.no_grad():
+        conv.weight.mul_(0.1)
+        if conv.bias is not None:
+            conv.bias.zero_()
+
+
+def _radius(blocks: tuple[int, ...], unshuffle: int) -> int:
+    """An upper bound of the receptive radius in input pixels: every 3x3 adds one pixel of its level's grid."""
+    radius = 2 * unshuffle  # head and tail
+    for level, count in enumerate(blocks):
+        step = unshuffle * 2**level
+        passes = 1 if level == len(blocks) - 1 else 2
+        radius += passes * count * 2 * step
+    return radius + unshuffle * 2 ** (len(blocks) - 1)  # grid alignment of the strided layers

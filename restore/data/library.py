@@ -1,0 +1,112 @@
+"""Clean photographs, decoded once, at several sizes, in memory as 8-bit pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from restore.errors import ImageError, UsageError
+from restore.files import find_pictures, read_picture
+
+
+@dataclass(frozen=True)
+class Library:
+    """Pictures ``H x W x 3`` uint8 to draw crops from, and whole ones held out for validation."""
+
+    train: list[np.ndarray]
+    held_out: list[np.ndarray]
+    skipped: list[str]
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the training pictures together."""
+        return sum(p.shape[0] * p.shape[1] for p in self.train) / 1e6
+
+
+def open_library(
+    folder: Path,
+    *,
+    long_sides: Sequence[int] = (1800, 1280, 960, 640, 512),
+    min_downscale: float = 1.9,
+    min_side: int = 160,
+    hold_out: int = 8,
+    report: Callable[[str], None] = lambda text: None,
+) -> Library:
+    """Decodes every picture of ``folder`` and keeps it at each long side that shrinks it enough.
+
+    Photographs are shrunk (Lanczos) because their own compression and sensor noise would else be learned as truth.
+
+    Args:
+        long_sides: the sizes wanted, in pixels of the longer side; empty: the pictures as they are.
+        min_downscale: a size is used only if it shrinks the picture at least this much.
+        min_side: smaller results are left out.
+        hold_out: how many pictures are kept for validation, chosen by a hash of their names.
+
+    Raises:
+        UsageError: no usable picture.
+    """
+    names = find_pictures(folder)
+    by_hash = sorted(names, key=lambda n: hashlib.sha256(n.as_posix().encode("utf-8", "surrogateescape")).digest())
+    held = set(by_hash[: hold_out if len(names) > 2 * hold_out else min(1, len(names) - 1)])
+    skipped: list[str] = []
+
+    def sizes(name: Path) -> list[np.ndarray]:
+        try:
+            pixels = read_rgb8(folder / name)
+        except ImageError as error:
+            skipped.append(error.message)
+            return []
+        return _at_sizes(pixels, long_sides, min_downscale, min_side)
+
+    train: list[np.ndarray] = []
+    held_out: list[np.ndarray] = []
+    with ThreadPoolExecutor(2) as pool:
+        for name, pictures in zip(names, pool.map(sizes, names), strict=True):
+            if name in held:
+                held_out += pictures[:1]
+            else:
+                train += pictures
+    if not train:
+        raise UsageError(
+            f"no usable pictures in {folder}",
+            hint=f"expected photographs of at least {min_side} px a side after shrinking by {min_downscale:g}",
+        )
+    library = Library(train, held_out, skipped)
+    report(
+        f"{len(names)} pictures, {len(train)} training sizes of {library.megapixels:.0f} megapixels, "
+        f"{len(held_out)} held out, {len(skipped)} unreadable"
+    )
+    return library
+
+
+def read_rgb8(path: Path) -> np.ndarray:
+    """A file as ``H x W x 3`` uint8; grey is repeated, 16 bits are rounded, alpha is dropped."""
+    picture = read_picture(path)
+    pixels = picture.pixels
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    elif pixels.dtype != np.uint8:
+        pixels = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _at_sizes(
+    pixels: np.ndarray, long_sides: Sequence[int], min_downscale: float, min_side: int
+) -> list[np.ndarray]:
+    height, width = pixels.shape[:2]
+    if not long_sides:
+        return [pixels] if min(height, width) >= min_side else []
+    image = Image.fromarray(pixels)
+    kept = []
+    for side in long_sides:
+        factor = max(height, width) / side
+        size = (round(width / factor), round(height / factor))
+        if factor >= min_downscale and min(size) >= min_side:
+            kept.append(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
+    return kept

@@ -1,0 +1,121 @@
+"""16-bit PNG: Pillow reads its colour as 8 bits and writes only grey, OpenCV drops colour profiles and tags.
+
+Sources: PNG (W3C, third edition): 5 (chunks), 9 (filters), 11 (chunk contents), 12.7 (choice of filters).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+import cv2
+import numpy as np
+
+from restore.errors import ImageError
+from restore.files.exif import turn
+from restore.files.raster import Planes
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BAND_BYTES = 1 << 21
+
+
+def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
+    """The chunks before the pixels by name, without those above 64 KB; of several of a name, the first."""
+    file.seek(len(_SIGNATURE))
+    chunks: dict[bytes, bytes] = {}
+    while len(head := file.read(8)) == 8:
+        size, name = struct.unpack(">I4s", head)
+        if name == b"IDAT":
+            break
+        if size <= 1 << 16:
+            chunks.setdefault(name, file.read(size))
+            size = 0
+        file.seek(size + 4, 1)
+    return chunks
+
+
+def read_png16(file: IO[bytes], chunks: dict[bytes, bytes], orientation: int) -> Planes:
+    """``(pixels, alpha, None)`` of a 16-bit PNG of any colour type, upright.
+
+    Raises:
+        ImageError: the data is damaged or cut off.
+    """
+    file.seek(0)
+    array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16:
+        raise ImageError("the file is damaged or cut off", hint="copy it again from where it came")
+    colour_type = chunks[b"IHDR"][9]
+    array = array[:, :, None] if array.ndim == 2 else array
+    channels = 3 if colour_type & 2 else 1
+    alpha = array[:, :, 3] if colour_type & 4 else None
+    if channels == 1:
+        pixels = array[:, :, :1]
+    elif array.shape[2] == 4:
+        pixels = cv2.cvtColor(array, cv2.COLOR_BGRA2RGB)
+    else:
+        pixels = cv2.cvtColor(array, cv2.COLOR_BGR2RGB, dst=array)
+    if alpha is None and len(chunks.get(b"tRNS", b"")) >= 2 * channels:
+        key = struct.unpack_from(f">{channels}H", chunks[b"tRNS"])
+        alpha = np.where((pixels == np.array(key, np.uint16)).all(2), np.uint16(0), np.uint16(65535))
+    return turn(pixels, orientation), None if alpha is None else turn(alpha, orientation), None
+
+
+def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, bytes]]) -> None:
+    """Writes uint16 ``H x W x C``, C = 1 (grey), 2 (grey, alpha), 3 or 4, with ``chunks`` before the pixels.
+
+    Each row takes the filter whose residuals have the smallest sum. Memory is bounded by a band of rows.
+    """
+    height, width, channels = array.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    file.write(_SIGNATURE)
+    _put(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
+    for name, body in chunks:
+        _put(file, name, body)
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+    for rows in _filtered(array):
+        if data := squeeze.compress(rows):
+            _put(file, b"IDAT", data)
+    _put(file, b"IDAT", squeeze.flush())
+    _put(file, b"IEND", b"")
+
+
+def icc_chunk(icc: bytes) -> tuple[bytes, bytes]:
+    """A profile as its chunk."""
+    return b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)
+
+
+def dpi_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
+    """Pixels per inch as a chunk, which counts pixels per metre."""
+    return b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in dpi), 1)
+
+
+def _put(file: IO[bytes], name: bytes, body: bytes) -> None:
+    file.write(struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)))
+
+
+def _filtered(array: np.ndarray) -> Iterator[bytes]:
+    """The rows band by band, each with the number of its filter before it."""
+    height, width, channels = array.shape
+    step = 2 * channels
+    above = np.zeros((1, width * step), np.uint8)
+    rows = max(1, _BAND_BYTES // (width * step))
+    for top in range(0, height, rows):
+        raw = array[top : top + rows].astype(">u2").reshape(-1, width * channels).view(np.uint8)
+        up = np.concatenate([above, raw[:-1]])
+        left = np.pad(raw[:, :-step], ((0, 0), (step, 0)))
+        corner = np.pad(up[:, :-step], ((0, 0), (step, 0)))
+        residuals = np.stack([raw - left, raw - up, raw - _paeth(left, up, corner)])
+        best = np.abs(residuals.view(np.int8).astype(np.int16)).sum(2, dtype=np.int64).argmin(0)
+        kinds = np.array([1, 2, 4], np.uint8)[best]
+        yield np.concatenate([kinds[:, None], residuals[best, np.arange(len(raw))]], 1).tobytes()
+        above = raw[-1:]
+
+
+def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Of the three neighbours the one nearest to left + up - corner; ties in that order."""
+    a, b, c = (plane.astype(np.int16) for plane in (left, up, corner))
+    to_left, to_up, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
+    pick_left = (to_left <= to_up) & (to_left <= to_corner)
+    return np.where(pick_left, left, np.where(to_up <= to_corner, up, corner))

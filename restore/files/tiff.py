@@ -1,0 +1,270 @@
+"""TIFF: 8 bits through Pillow, 16 bits and floats through tifffile, everything written by tifffile.
+
+Source: TIFF revision 6.0 (Adobe, 1992), sections 8, 16 and 18.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import IO, Any
+
+import cv2
+import numpy as np
+import tifffile
+from PIL import Image, TiffImagePlugin
+
+from restore.errors import ImageError
+from restore.files.exif import split_orientation, turn
+from restore.files.picture import Picture
+from restore.files.raster import Planes, planes
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOURS = {_WHITE_IS_ZERO: 1, _GREY: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
+# Without its optional codecs tifffile unpacks these compressions (none, deflate twice, LZMA) and predictors.
+_COMPRESSIONS, _PREDICTORS = (1, 8, 32946, 34925), (1, 2)
+_UNSPECIFIED, _PREMULTIPLIED = 0, 1
+_DNG_VERSION, _ORIENTATION, _ICC, _EXIF, _GPS = 50706, 274, 34675, 34665, 34853
+# Tags of the first directory that tell about the picture and not about its storage.
+_TOLD = (269, 270, 271, 272, 305, 306, 315, 316, 18246, 33432, 40091, 40092, 40093, 40094, 40095)
+_BAND = 1 << 20
+
+
+def tiff_size(file: IO[bytes]) -> tuple[int, int]:
+    """Width and height; refuses what is no single picture, or is not all there.
+
+    Raises:
+        ImageError: several pages, a raw camera file, a file shorter than its strips say.
+    """
+    file.seek(0, 2)
+    length = file.tell()
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages.first
+        if _DNG_VERSION in page.tags or page.is_reduced:
+            raise ImageError(
+                "a raw camera file, not a finished picture", hint="develop it to a 16-bit TIFF first"
+            )
+        for index, other in enumerate(tiff.pages):
+            if index and not (other.aspage().is_reduced or other.aspage().is_mask):
+                raise ImageError(
+                    "it has several pages; expected one picture", hint="split it into one file a page"
+                )
+        ends = (start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False))
+        if max(ends, default=0) > length or not page.dataoffsets:
+            raise ImageError("the file is cut off", hint="copy it again from where it came")
+        return page.imagewidth, page.imagelength
+
+
+def read_tiff(file: IO[bytes]) -> Picture:
+    """The picture of a file that passed :func:`tiff_size`.
+
+    float16 and float64 become float32; white-is-zero grey is turned over; premultiplied alpha is divided out.
+
+    Raises:
+        ImageError: a sample type, colour space or extra channel with no clear reading.
+    """
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages.first.aspage()
+        colours = _COLOURS.get(int(page.photometric))
+        extras = [int(kind) for kind in page.extrasamples]
+        if colours is None:
+            raise ImageError(
+                f"expected grey, RGB, CMYK or palette, got {page.photometric.name}", hint="convert it to RGB"
+            )
+        if len(extras) > 1 or _UNSPECIFIED in extras:
+            raise ImageError(
+                "it has an extra channel whose meaning is not said",
+                hint="save it with alpha marked as such, or without",
+            )
+        orientation = int(page.tags.valueof(_ORIENTATION, default=1))
+        orientation = orientation if 1 <= orientation <= 8 else 1
+        icc = page.tags.valueof(_ICC)
+        if page.bitspersample <= 8:
+            arrays, mode = _read_by_pillow(file)
+        else:
+            stored = _read_array(file, tiff, page)
+            arrays = _split(stored, int(page.photometric), colours, _PREMULTIPLIED in extras, orientation)
+            mode = {1: "I;16" if stored.dtype.kind == "u" else "F", 3: "RGB", 4: "CMYK"}[colours]
+    exif, dpi = _read_tags(file)
+    if dpi and orientation >= 5:
+        dpi = dpi[::-1]
+    return Picture(
+        *arrays, format="TIFF", mode=mode, icc=None if icc is None else bytes(icc), exif=exif, dpi=dpi
+    )
+
+
+def _read_by_pillow(file: IO[bytes]) -> tuple[Planes, str]:
+    file.seek(0)
+    image = TiffImagePlugin.TiffImageFile(file)
+    # Pillow would measure the picture against its own global limit; ours has been kept already.
+    image.im = Image.core.new(image.mode, getattr(image, "_tile_size", image.size))
+    return planes(image), image.mode  # load() has turned it upright
+
+
+def _read_array(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray:
+    """The samples, ``H x W x S`` in file order: uint16 or float32."""
+    dtype = page.dtype
+    if (
+        dtype is None
+        or dtype not in (np.uint16, np.float16, np.float32, np.float64)
+        or page.bitspersample % 16
+    ):
+        raise ImageError(
+            f"expected 8 or 16-bit or floating samples, got {page.bitspersample}-bit {dtype}",
+            hint="convert it to 16 bits",
+        )
+    if page.compression in _COMPRESSIONS and page.predictor in _PREDICTORS:
+        array = page.asarray()
+        if page.samplesperpixel > 1 and page.planarconfig == 2:
+            array = np.moveaxis(array, 0, -1)
+    else:
+        array = _read_by_opencv(file, tiff, page)
+    array = array.reshape(page.imagelength, page.imagewidth, -1)
+    return array if array.dtype == np.uint16 else array.astype(np.float32, copy=False)
+
+
+def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray:
+    """For compressions that tifffile leaves to an optional package (LZW, PackBits, floating predictor)."""
+    file.seek(0)
+    data = bytearray(file.read())
+    if _ORIENTATION in page.tags:  # it would turn some pictures and not others
+        struct.pack_into(tiff.byteorder + "H", data, page.tags[_ORIENTATION].valueoffset, 1)
+    array = None
+    if int(page.photometric) in (_GREY, _RGB) and page.samplesperpixel != 2:
+        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.size != page.imagelength * page.imagewidth * page.samplesperpixel:
+        raise ImageError(
+            f"cannot unpack {page.compression.name} {page.photometric.name}",
+            hint="save it with deflate compression",
+        )
+    if array.ndim == 3:
+        codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+        array = cv2.cvtColor(array, codes[array.shape[2]])
+    return array
+
+
+def _split(
+    stored: np.ndarray, photometric: int, colours: int, premultiplied: bool, orientation: int
+) -> Planes:
+    stored = turn(stored, orientation)
+    top = 65535 if stored.dtype == np.uint16 else 1.0
+    pixels = np.ascontiguousarray(stored[:, :, : min(colours, 3)])
+    alpha = np.ascontiguousarray(stored[:, :, colours]) if stored.shape[2] > colours else None
+    if alpha is not None and premultiplied:
+        _divide_by(pixels, alpha, top)
+    if photometric in (_WHITE_IS_ZERO, _CMYK):
+        np.subtract(pixels.dtype.type(top), pixels, out=pixels)
+    return pixels, alpha, stored.dtype.type(top) - stored[:, :, 3] if photometric == _CMYK else None
+
+
+def _divide_by(pixels: np.ndarray, alpha: np.ndarray, top: float) -> None:
+    rows = max(1, _BAND // alpha.shape[1])
+    for first in range(0, len(alpha), rows):
+        band, weight = pixels[first : first + rows], alpha[first : first + rows, :, None].astype(np.float64)
+        straight = np.where(weight > 0, band * (top / np.where(weight > 0, weight, 1)), 0)
+        band[...] = np.floor(np.minimum(straight, top) + 0.5) if pixels.dtype == np.uint16 else straight
+
+
+def _read_tags(file: IO[bytes]) -> tuple[bytes | None, tuple[float, float] | None]:
+    """What the directories tell about the picture, as an EXIF block, and its pixels per inch."""
+    try:
+        source, told = Image.Exif(), Image.Exif()
+        file.seek(0)
+        source.load_from_fp(file)
+        for tag in _TOLD:
+            if tag in source:
+                told[tag] = source[tag]
+        for directory in (_EXIF, _GPS):
+            if values := source.get_ifd(directory):
+                told.get_ifd(directory).update(values)
+                told[directory] = values
+        unit = {2: 1.0, 3: 2.54}.get(source.get(296, 2))
+        dpi = None
+        if unit and 282 in source and 283 in source:
+            dpi = (float(source[282]) * unit, float(source[283]) * unit)
+        return (split_orientation(told.tobytes())[1] if len(told) else None), dpi
+    except (ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError, ZeroDivisionError):
+        return None, None  # the tags are damaged, the pixels are not
+
+
+def write_tiff(path: Path, picture: Picture) -> None:
+    """Writes any picture, deflated, with its profile, tags and pixels per inch."""
+    extra = [] if picture.alpha is None else ["unassalpha"]
+    if picture.black is not None:
+        top = picture.pixels.dtype.type(picture.top)
+        inks = [top - picture.pixels, (top - picture.black)[:, :, None]]
+        array = np.concatenate(inks if picture.alpha is None else [*inks, picture.alpha[:, :, None]], 2)
+    elif picture.alpha is not None:
+        array = np.concatenate([picture.pixels, picture.alpha[:, :, None]], 2)
+    else:
+        array = picture.pixels if picture.pixels.shape[2] == 3 else picture.pixels[:, :, 0]
+    kind = (
+        "separated" if picture.black is not None else "rgb" if picture.pixels.shape[2] == 3 else "minisblack"
+    )
+    exif = _load(picture.exif)
+    tifffile.imwrite(
+        path,
+        array,
+        photometric=kind,
+        planarconfig="contig" if array.ndim == 3 else None,
+        extrasamples=extra or None,
+        compression="zlib",
+        predictor=array.dtype.kind == "u",  # the floating predictor needs an optional package
+        iccprofile=picture.icc,
+        resolution=picture.dpi,
+        resolutionunit="INCH" if picture.dpi else None,
+        metadata=None,
+        software=False,
+        extratags=_extra_tags(exif),
+    )
+    if any(exif.get_ifd(directory) for directory in (_EXIF, _GPS)):
+        _append_directories(path, exif)
+
+
+def _load(block: bytes | None) -> Image.Exif:
+    exif = Image.Exif()
+    try:
+        if block:
+            exif.load(block)
+            for directory in (_EXIF, _GPS):
+                exif.get_ifd(directory)
+    except (ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
+        return Image.Exif()
+    return exif
+
+
+def _extra_tags(exif: Image.Exif) -> list[tuple[int, str, int, Any, bool]]:
+    tags: list[tuple[int, str, int, Any, bool]] = []
+    for tag in _TOLD:
+        value = exif.get(tag)
+        if isinstance(value, str):
+            text = value.encode("utf-8", "replace") + b"\0"
+            tags.append((tag, "s", len(text), text, True))
+        elif isinstance(value, bytes):
+            tags.append((tag, "B", len(value), value, True))
+        elif isinstance(value, int):
+            tags.append((tag, "H", 1, value & 0xFFFF, True))
+    return tags + [(d, "I", 1, 0, True) for d in (_EXIF, _GPS) if exif.get_ifd(d)]
+
+
+def _append_directories(path: Path, exif: Image.Exif) -> None:
+    """Puts the EXIF and GPS directories at the end of the file and their places into its first directory."""
+    with path.open("r+b") as file, tifffile.TiffFile(file, mode="r+b") as tiff:
+        if tiff.is_bigtiff:
+            return
+        tags = tiff.pages.first.tags
+        end = (file.seek(0, 2) + 1) // 2 * 2
+        exif.endian = tiff.byteorder
+        # Offsets count from `end`, as if the whole block, without its 6 + 8 bytes of header, began there.
+        block = exif.tobytes(end)[14:]
+        file.seek(end)
+        file.write(block)
+        (count,) = struct.unpack_from(tiff.byteorder + "H", block)
+        for entry in range(2, 2 + 12 * count, 12):
+            (tag,) = struct.unpack_from(tiff.byteorder + "H", block, entry)
+            if tag in (_EXIF, _GPS) and tag in tags:
+                file.seek(tags[tag].valueoffset)
+                file.write(block[entry + 8 : entry + 12])

@@ -1,0 +1,171 @@
+"""Which pictures become which files; everything that can be refused is refused here, before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from restore.errors import UsageError
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: ``file`` and ``output`` are relative, with ``/``; ``size``, ``mtime_ns``: the source's."""
+
+    file: str
+    source: Path
+    output: str
+    size: int
+    mtime_ns: int
+
+
+def plan(source: PathLike | Sequence[PathLike], out: PathLike, *, format: str | None = None) -> list[Job]:
+    """Every picture below ``source`` with the file it becomes below ``out``, in order of the path.
+
+    One folder's pictures keep their path below it. Of several sources each goes below its own name, as ``cp
+    -r`` would do; a file goes directly into ``out``. Pictures inside ``out`` are no input.
+
+    Args:
+        format: "png", "jpeg", "webp", "tiff", ... (see :mod:`restore.files.formats`); None or "keep": each
+            source's own.
+
+    Raises:
+        UsageError: a source that does not exist or holds no picture, ``out`` being a source or a file, or two
+            pictures that would be written to one file.
+    """
+    from restore.files.formats import FORMATS, format_named
+
+    suffixes = () if format in (None, "keep") else FORMATS[format_named(str(format))].suffixes
+    sources = [Path(source)] if isinstance(source, (str, os.PathLike)) else [Path(s) for s in source]
+    if not sources:
+        raise UsageError("expected a folder or pictures, got nothing", hint="restore run FOLDER -o OUT")
+    target = Path(out)
+    _check_out(sources, target)
+    found = [pair for s in sources for pair in _pictures(s, target.resolve(), alone=len(sources) == 1)]
+    if not found:
+        raise UsageError(f"expected pictures in {_list(sources)}, found none")
+    jobs = [_job(relative, path, suffixes) for relative, path in found]
+    _check_collisions(jobs, target)
+    return sorted(jobs, key=lambda job: job.file)
+
+
+def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
+    """``"2/8"`` as (2, 8): the second of eight parts.
+
+    Raises:
+        UsageError: anything else, or a part that is not from 1 to the number of parts.
+    """
+    if shard is None:
+        return None
+    try:
+        part, parts = (int(n) for n in (shard.split("/") if isinstance(shard, str) else shard))
+    except ValueError:
+        part, parts = 0, 0
+    if not 1 <= part <= parts:
+        raise UsageError(f"expected a shard I/N with I from 1 to N, got {shard!r}", hint="for example 2/8")
+    return part, parts
+
+
+def in_shard(file: str, shard: tuple[int, int] | None) -> bool:
+    """Whether ``file`` belongs to that part: a hash of the path, so that new pictures move no other."""
+    if shard is None:
+        return True
+    digest = hashlib.blake2b(file.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % shard[1] == shard[0] - 1
+
+
+def _check_out(sources: Sequence[Path], out: Path) -> None:
+    from restore.files.formats import format_of
+
+    for source in sources:
+        if not source.exists():
+            raise UsageError(f"expected a folder or a picture, but {source} does not exist")
+        if source.is_dir() and source.resolve() == out.resolve():
+            raise UsageError(
+                f"the output folder is the source folder: {source}", hint="give another folder to -o"
+            )
+    if not out.exists() and format_of(out):
+        raise UsageError(f"expected a folder to write to, got the name of a picture: {out}", hint="-o FOLDER")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"expected a folder to write to, but {out} is a file", hint="give a folder to -o")
+
+
+def _pictures(source: Path, out: Path, *, alone: bool) -> list[tuple[PurePosixPath, Path]]:
+    from restore.files import find_pictures
+
+    if not source.is_dir():
+        return [(PurePosixPath(source.name), source)]
+    prefix = PurePosixPath() if alone else PurePosixPath(source.resolve().name)
+    pairs = []
+    root = source.resolve()
+    # `out` is looked for by its real path, so that a link to it is no way round.
+    inside = out.is_relative_to(root)
+    for relative in find_pictures(source):
+        if inside and (root / relative).is_relative_to(out):
+            continue
+        pairs.append((prefix / PurePosixPath(relative.as_posix()), source / relative))
+    return pairs
+
+
+def _job(relative: PurePosixPath, path: Path, suffixes: tuple[str, ...]) -> Job:
+    output = relative
+    if suffixes and relative.suffix.lower() not in suffixes:
+        output = relative.with_suffix(suffixes[0])
+    try:
+        stat = path.stat()
+        size, mtime = stat.st_size, stat.st_mtime_ns
+    except OSError:
+        # A dangling link or a file just deleted: reading it reports why.
+        size, mtime = 0, 0
+    return Job(relative.as_posix(), path, output.as_posix(), size, mtime)
+
+
+def _check_collisions(jobs: Sequence[Job], out: Path) -> None:
+    """Two pictures for one file, also where a file system takes ``A.png`` and ``a.png`` for the same."""
+    owners: dict[str, list[Job]] = {}
+    for job in jobs:
+        owners.setdefault(_folded(job.output), []).append(job)
+    clashes = [
+        f"{' and '.join(j.file for j in js)} -> {js[0].output}" for js in owners.values() if len(js) > 1
+    ]
+    for job in jobs:
+        for parent in PurePosixPath(job.output).parents:
+            for other in owners.get(_folded(parent.as_posix()), ()):
+                clashes.append(f"{other.file} -> {other.output}, which is also the folder of {job.file}")
+    if clashes:
+        raise UsageError(
+            f"{len(clashes)} output file(s) would be written twice:{listed(clashes)}",
+            hint="rename one of each, keep the formats (--format keep), or run them into different folders",
+        )
+    # Sources given as files, or a source inside `out`, could meet the output by name.
+    real = {job.source.resolve() for job in jobs}
+    base = out.resolve()
+    own = [job.file for job in jobs if base / job.output in real]
+    if own:
+        raise UsageError(
+            f"{len(own)} source picture(s) would be overwritten:{listed(own)}",
+            hint="give another folder to -o",
+        )
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def listed(items: Sequence[str]) -> str:
+    """The first of them, a line each, and how many more there are."""
+    shown = "".join(f"\n  {item}" for item in items[:SHOWN])
+    return shown + (f"\n  and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+
+
+def _list(sources: Sequence[Path]) -> str:
+    return ", ".join(str(s) for s in sources[:SHOWN]) + (", ..." if len(sources) > SHOWN else "")

@@ -1,0 +1,217 @@
+"""A folder in, a folder out: what restoring and degrading a folder have in common.
+
+Nothing is lost and nothing is done twice: see :mod:`restore.folder.manifest`. Nothing of anybody else's is
+overwritten: see :func:`run`.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restore.errors import RestoreError, UsageError
+from restore.folder.flow import BOUND, Item, flow
+from restore.folder.manifest import Manifest
+from restore.folder.plan import Job, PathLike, in_shard, listed
+from restore.folder.presence import Presence, remove_leftovers
+from restore.folder.result import Event, FolderResult, OnEvent, Outcome
+
+if TYPE_CHECKING:
+    from restore.files import Picture
+
+# Errors of a file system that the next picture would meet as well.
+_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+Progress = Callable[[float], None]
+# What is done to one picture: (job, picture, progress) -> the picture to write and a record for the manifest.
+Work = Callable[[Job, "Picture", Progress], "tuple[Picture, Any]"]
+
+
+def run(
+    jobs: Sequence[Job],
+    out: PathLike,
+    work: Work,
+    *,
+    settings: Mapping[str, Any],
+    format: str | None = None,
+    quality: int | None = None,
+    factor: float = 2.0,
+    overwrite: bool = False,
+    shard: tuple[int, int] | None = None,
+    dry_run: bool = False,
+    at_end: Callable[[Manifest], None] | None = None,
+    on_event: OnEvent | None = None,
+) -> FolderResult:
+    """Does ``work`` to each picture of the shard that is not finished, and writes the results below ``out``.
+
+    Args:
+        settings: everything the results depend on, JSON-able; a folder keeps to one.
+        factor: memory held per picture, in units of the picture as 8-bit RGB.
+        at_end: called with the manifest when no more is written, also after an interrupt; not in a dry run.
+        overwrite: does everything again, also where the settings differ or somebody else's file is in the
+            way.
+
+    Raises:
+        UsageError: other settings than before, or files in the way that are not ours; nothing was done then.
+        RestoreError: the output folder cannot be written to any more (full, read-only).
+    """
+    began = time.perf_counter()
+    base = Path(out)
+    manifest = Manifest(base, settings)
+    differences = manifest.differences()
+    if differences and not overwrite:
+        raise UsageError(
+            f"{base} was written with other settings:{listed(differences)}",
+            hint="give the same settings, another folder to -o, or --overwrite to do everything again",
+        )
+    mine = [job for job in jobs if in_shard(job.file, shard)]
+    states = {job.file: "redo" if overwrite else manifest.state(job) for job in mine}
+    foreign = [job.output for job in mine if states[job.file] == "foreign"]
+    if foreign:
+        raise UsageError(
+            f"{len(foreign)} file(s) in {base} are in the way, not written by this command:{listed(foreign)}",
+            hint="move them, give another folder to -o, or --overwrite to replace them",
+        )
+    todo = [job for job in mine if states[job.file] != "finished"]
+    result = FolderResult(settings=dict(settings))
+    result.skipped = [
+        Outcome(j.file, j.output, "finished before") for j in mine if states[j.file] == "finished"
+    ]
+    tell = _Teller(on_event)
+    total = sum(job.size for job in todo)
+    tell(Event("start", total=len(todo), total_bytes=total, skipped=len(result.skipped)))
+    if dry_run:
+        result.planned = [Outcome(j.file, j.output) for j in todo]
+    else:
+        _make_folder(base)
+        with Presence(base) as presence:
+            if differences and not presence.alone:
+                raise UsageError(
+                    f"another run with other settings is writing to {base}",
+                    hint="wait, or give another folder to -o",
+                )
+            if presence.alone and manifest.found is not None:
+                remove_leftovers(base)
+            claims = [job for job in todo if overwrite and (base / job.output).exists()]
+            manifest.open(claims, start_anew=bool(differences))
+            presence.share()
+            try:
+                _Run(base, manifest, work, format, quality, tell, result).all(todo, factor)
+            finally:
+                if at_end is not None:
+                    at_end(manifest)
+    result.sort()
+    result.megapixels = sum(o.megapixels for o in result.done)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+class _Teller:
+    """Hands events over one at a time."""
+
+    def __init__(self, on_event: OnEvent | None) -> None:
+        self.on_event = on_event
+        self.lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        if self.on_event is not None:
+            with self.lock:
+                self.on_event(event)
+
+
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(
+        self,
+        base: Path,
+        manifest: Manifest,
+        work: Work,
+        format: str | None,
+        quality: int | None,
+        tell: _Teller,
+        result: FolderResult,
+    ) -> None:
+        self.base, self.manifest, self.work_on, self.tell, self.result = base, manifest, work, tell, result
+        self.format = None if format == "keep" else format
+        self.quality = quality
+
+    def all(self, jobs: Sequence[Job], factor: float) -> None:
+        from restore.files import picture_size, read_picture
+
+        def weigh(job: Job) -> float:
+            width, height = picture_size(job.source)
+            return factor * width * height / 1e6
+
+        flow(
+            jobs,
+            weigh=weigh,
+            read=lambda job: read_picture(job.source),
+            work=self.work,
+            write=self.write,
+            failed=self.failed,
+            bound=BOUND,
+        )
+
+    def work(self, item: Item) -> tuple[Picture, Any, Outcome]:
+        job = item.job
+        picture = item.take()
+        height, width = picture.pixels.shape[:2]
+        began = time.perf_counter()
+
+        def progress(fraction: float) -> None:
+            self.tell(Event("progress", job.file, fraction=fraction, source_bytes=job.size))
+
+        progress(0.0)
+        # A list, emptied by the callee's argument: nobody here keeps the source's pixels alive.
+        box = [picture]
+        del picture
+        made, record = self.work_on(job, box.pop(), progress)
+        seconds = time.perf_counter() - began
+        return made, record, Outcome(job.file, job.output, "", width * height / 1e6, seconds)
+
+    def write(self, item: Item) -> None:
+        from restore.files import write_picture
+
+        job = item.job
+        picture, record, outcome = item.take()
+        path = self.base / job.output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.manifest.begin(job, record)
+        write_picture(path, picture, format=self.format, quality=self.quality)
+        self.manifest.finish(job, record)
+        self.result.done.append(outcome)
+        self.tell(Event("done", job.file, outcome, source_bytes=job.size))
+
+    def failed(self, job: Job, error: Exception) -> None:
+        for reason in (error, error.__cause__):
+            if isinstance(reason, OSError) and reason.errno in _HOPELESS:
+                raise RestoreError(
+                    f"cannot write to {self.base}: {reason.strerror}",
+                    hint="make room; the same command continues",
+                ) from error
+        outcome = Outcome(job.file, job.output, _reason(error))
+        self.result.failed.append(outcome)
+        self.tell(Event("failed", job.file, outcome, source_bytes=job.size))
+
+
+def _reason(error: Exception) -> str:
+    """An error in words; the traceback only with RESTORE_DEBUG."""
+    if isinstance(error, RestoreError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return "not enough memory for this picture; a smaller --tile needs less"
+    return f"{type(error).__name__}: {error}"
+
+
+def _make_folder(base: Path) -> None:
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {base}: {error.strerror}") from error

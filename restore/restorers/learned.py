@@ -1,0 +1,108 @@
+"""Networks as restorers: shipped ones and anybody's weight files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from restore.errors import UsageError
+from restore.models.registry import SHIPPED, load_file, load_shipped
+from restore.names import Value, format_name
+from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
+from restore.runtime import autocast, pick_precision
+
+
+class LearnedRestorer(Restorer):
+    """A network that takes a picture and, where its header says so, the picture's noise level.
+
+    ``sigma`` (in units of 255) is estimated from the picture where it is not given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: nn.Module,
+        header: dict[str, Any],
+        *,
+        description: str,
+        device: torch.device,
+        precision: str,
+        tile: int | None,
+        values: dict[str, Value],
+    ) -> None:
+        takes = tuple(header["conditions"])
+        spec = RestorerSpec(
+            task=str(header["task"]),
+            kind="learned",
+            description=description,
+            radius=net.radius,  # type: ignore[arg-type]
+            multiple=net.multiple,  # type: ignore[arg-type]
+            takes=takes,
+            precision=precision,
+        )
+        self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
+        self.blind = "sigma" in takes and self.sigma is None
+        parts = [header["sha256"], sorted(values.items()), precision]
+        if self.blind:
+            parts.append(shipped_estimator(device)[1])
+        fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        super().__init__(format_name(name, values), spec, fingerprint=fingerprint, device=device, tile=tile)
+        self.net = net.to(device, memory_format=torch.channels_last)
+
+    def look(self, read: Read, height: int, width: int) -> Tensor | None:
+        """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
+        if self.blind:
+            return damp_clean(look_for_noise(read, height, width, device=self.device))[:, None]
+        if self.sigma is None:
+            return None
+        return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
+
+    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        with autocast(self.device, "fp32" if exact else self.spec.precision):
+            y = self.net(rgb) if seen is None else self.net(rgb, seen)
+        if seen is not None:  # no noise: the picture itself, bit for bit
+            y = torch.where(seen.view(-1, 1, 1, 1) > 0, y, rgb)
+        return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
+
+
+def load_learned(
+    name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
+) -> LearnedRestorer:
+    """A shipped network by name, or a weight file by path.
+
+    Raises:
+        UsageError: a value the network does not take.
+        WeightsError: missing, damaged or foreign weights.
+    """
+    shipped = SHIPPED.get(name)
+    net, header = load_shipped(name) if shipped else load_file(Path(name))
+    check_values(name, values, tuple(header.get("conditions", ())))
+    return LearnedRestorer(
+        name,
+        net,
+        header,
+        description=shipped.description if shipped else f"weights of {header.get('name', name)}",
+        device=device,
+        precision=pick_precision(precision, device),
+        tile=tile,
+        values=values,
+    )
+
+
+def check_values(name: str, values: dict[str, Value], takes: tuple[str, ...]) -> None:
+    """Refuses values a restorer does not take.
+
+    Raises:
+        UsageError: an unknown value, or a sigma outside 0 to 255.
+    """
+    for key, value in values.items():
+        if key not in takes:
+            raise UsageError(f"{name} takes no {key!r}", hint=f"it takes {', '.join(takes) or 'no values'}")
+        if key == "sigma" and (isinstance(value, bool | str) or not 0 <= value <= 255):
+            raise UsageError(f"{name}: expected sigma from 0 to 255, got {value!r}")

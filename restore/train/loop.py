@@ -1,0 +1,164 @@
+"""The training loop, on one page. It knows no loss and no picture: it is given a step and batches."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from restore.data.prefetch import Prefetch
+from restore.errors import TrainingError
+from restore.runtime import autocast
+from restore.train.config import Config
+from restore.train.state import State, load_state, save_state
+
+Validate = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a run gave: the averaged weights, the best validation score and where it was reached."""
+
+    ema: nn.Module
+    best: float
+    best_step: int
+    seconds: float
+    data_share: float
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Linear warm-up, flat, then a cosine to zero over the last ``decay_share`` of the steps."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    start = config.steps * (1 - config.decay_share)
+    progress = max(0.0, (step - start) / max(1.0, config.steps - start))
+    return config.lr * warm * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def fit(
+    net: nn.Module,
+    step_loss: Callable[[nn.Module, Any, int], Tensor],
+    make_batch: Callable[[int], Any],
+    validate: Validate,
+    config: Config,
+    *,
+    out: Path,
+    device: torch.device,
+    precision: str,
+    resume: bool = False,
+    wrap: Callable[[nn.Module], nn.Module] = lambda net: net,
+    mean_over_processes: Callable[[Tensor], Tensor] = lambda loss: loss,
+    is_main: bool = True,
+    report: Callable[[str], None] = print,
+    on_best: Callable[[nn.Module, int, dict[str, float]], None] = lambda net, step, scores: None,
+) -> Fit:
+    """Trains ``net`` for ``config.steps`` steps; with ``resume`` continues from ``out/last.pt``, bit for bit.
+
+    Args:
+        step_loss: ``step_loss(net, batch, step)``, a scalar.
+        make_batch: ``make_batch(step)``, called ahead of time in a thread.
+        validate: scores of the averaged weights; ``scores["score"]`` decides what is best (higher is better).
+        wrap, mean_over_processes, is_main: how several processes work together.
+        on_best: called with the averaged weights whenever the score is the best so far.
+
+    Raises:
+        TrainingError: a loss that is not finite, naming the step; nothing to resume from.
+    """
+    net = net.to(device, memory_format=torch.channels_last).train()
+    state = State(net, config)
+    start = load_state(out / "last.pt", state, device) if resume else 0
+    training = wrap(net)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+    batches = Prefetch(make_batch, start=start, stop=config.steps)
+    log = _Log(out / "log.jsonl", keep_until=start, enabled=is_main)
+    began = last_time = time.perf_counter()
+    running: list[Tensor] = []
+    images = waited = 0.0
+    try:
+        for step, batch in enumerate(batches, start):
+            lr = learning_rate(config, step)
+            for group in state.optimizer.param_groups:
+                group["lr"] = lr
+            with autocast(device, precision):
+                loss = step_loss(training, batch, step)
+            state.optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.unscale_(state.optimizer)
+            norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
+            shared = mean_over_processes(loss.detach())
+            if not math.isfinite(float(shared)) or (not scaler.is_enabled() and not math.isfinite(float(norm))):
+                raise TrainingError(
+                    f"the loss is not finite at step {step + 1} (loss {float(shared):g}, gradient norm {float(norm):g})",
+                    hint="a lower --set lr=..., or --set precision=fp32; the last checkpoint is unharmed",
+                )
+            scaler.step(state.optimizer)
+            scaler.update()
+            state.update_average(step)
+            running.append(shared)
+            images += len(next(iter(batch.values())))
+            done = step + 1
+            if done % config.log_every == 0 or done == config.steps:
+                now = time.perf_counter()
+                speed, share = images / (now - last_time), (batches.waited - waited) / (now - last_time)
+                left = (config.steps - done) * (now - began) / (done - start)
+                mean = float(torch.stack(running).mean())
+                log.write({"step": done, "loss": mean, "lr": lr, "images_per_second": speed, "data_share": share})
+                report(
+                    f"step {done}/{config.steps}  loss {mean:.5f}  best {state.best:.3f}  lr {lr:.2e}  "
+                    f"{speed:.0f} images/s  data {share:.0%}  left {duration(left)}"
+                )
+                running, images, waited, last_time = [], 0.0, batches.waited, now
+            if done % config.validate_every == 0 or done == config.steps:
+                paused = time.perf_counter()
+                if is_main:
+                    scores = validate(state.ema.eval())
+                    log.write({"step": done, "validation": scores})
+                    report(f"step {done}/{config.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+                    if scores["score"] > state.best:
+                        state.best, state.best_step = scores["score"], done
+                        on_best(state.ema, done, scores)
+                    save_state(out / "last.pt", state, done)
+                last_time += time.perf_counter() - paused
+    finally:
+        batches.close()
+        log.close()
+    seconds = time.perf_counter() - began
+    return Fit(state.ema, state.best, state.best_step, seconds, batches.waited / max(seconds, 1e-9))
+
+
+def duration(seconds: float) -> str:
+    """``3725`` as ``1 h 02 min``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class _Log:
+    """JSON lines; on resume, lines after the checkpoint are dropped because those steps are done again."""
+
+    def __init__(self, path: Path, *, keep_until: int, enabled: bool) -> None:
+        self._file = None
+        if not enabled:
+            return
+        kept = []
+        if keep_until and path.exists():
+            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= keep_until]
+        path.write_text("".join(line + "\n" for line in kept))
+        self._file = path.open("a")
+
+    def write(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+

@@ -1,0 +1,52 @@
+"""Several processes that train one network, started by ``torchrun``; one process needs none of this."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among them."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this one writes, validates and reports."""
+        return self.rank == 0
+
+    def wrap(self, net: nn.Module) -> nn.Module:
+        """The network with gradients averaged over processes."""
+        return nn.parallel.DistributedDataParallel(net) if self.count > 1 else net
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of ``value`` over processes."""
+        if self.count == 1:
+            return value
+        shared = value.clone()
+        dist.all_reduce(shared)
+        return shared / self.count
+
+
+@contextlib.contextmanager
+def join_processes(device: torch.device) -> Iterator[Processes]:
+    """Joins the group that ``torchrun`` describes in the environment (gloo on CPU, nccl on CUDA), or none."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,125 @@
+"""A recipe and a folder of photographs in, weights out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from restore.data.library import open_library
+from restore.errors import UsageError
+from restore.models.registry import build
+from restore.models.weights import load_into, read_weights, save_weights
+from restore.runtime import pick_device, pick_precision
+from restore.train.config import Config, to_dict
+from restore.train.loop import Fit, duration, fit
+from restore.train.paired import batch_maker, estimate_step, paired_step
+from restore.train.processes import join_processes
+from restore.train.validate import estimate_validation, held_out_pairs, psnr_validation
+from restore.version import __version__
+
+
+def train(
+    config: Config,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    init: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    report: Callable[[str], None] = print,
+) -> Fit:
+    """Trains a network by its recipe.
+
+    Writes into ``out``: ``last.pt`` (to resume from), ``best.safetensors`` (the averaged weights with the best
+    validation score), ``log.jsonl`` and ``config.json``.
+
+    Args:
+        data: a folder of clean photographs; subfolders are read too.
+        init: weights to start from instead of random ones.
+
+    Raises:
+        UsageError: ``out`` already holds a run and neither ``resume`` nor another folder is asked for.
+        TrainingError: see :func:`restore.train.loop.fit`.
+    """
+    where = pick_device(device)
+    precision = pick_precision(config.precision, where)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with join_processes(where) as processes:
+        say = report if processes.is_main else lambda text: None
+        if processes.is_main:
+            if (out / "last.pt").exists() and not resume:
+                raise UsageError(f"{out} already holds a run", hint="--resume continues it; or choose another --out")
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
+        library = open_library(
+            data,
+            long_sides=config.long_sides,
+            min_downscale=config.min_downscale,
+            min_side=config.min_side,
+            hold_out=config.hold_out,
+            report=say,
+        )
+        net = _network(config, init)
+        count = sum(p.numel() for p in net.parameters())
+        say(f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads")
+        pairs = held_out_pairs(config, library.held_out, where)
+        estimates = config.step == "estimate"
+        validation = (estimate_validation if estimates else psnr_validation)(config, pairs, where, precision)
+
+        def keep_best(ema: nn.Module, step: int, scores: dict[str, float]) -> None:
+            save_weights(out / "best.safetensors", ema.state_dict(), header(config, step, scores), dtype=torch.float32)
+
+        result = fit(
+            net,
+            (estimate_step if estimates else paired_step)(config),
+            batch_maker(config, library.train, where, part=(processes.rank, processes.count)),
+            validation,
+            config,
+            out=out,
+            device=where,
+            precision=precision,
+            resume=resume,
+            wrap=processes.wrap,
+            mean_over_processes=processes.mean,
+            is_main=processes.is_main,
+            report=say,
+            on_best=keep_best,
+        )
+        say(
+            f"best {result.best:.3f} at step {result.best_step}, in {duration(result.seconds)}; "
+            f"waiting for data {result.data_share:.0%}; weights in {out / 'best.safetensors'}"
+        )
+        return result
+
+
+def header(config: Config, step: int, scores: dict[str, float]) -> dict[str, object]:
+    """What a weight file says of itself."""
+    return {
+        "name": config.name,
+        "task": config.task,
+        "architecture": config.architecture,
+        "config": dict(config.arch),
+        "conditions": list(config.conditions),
+        "licence": config.licence,
+        "training_data": config.training_data,
+        "recipe": to_dict(config),
+        "steps": step,
+        "validation": scores,
+        "made_with": f"restore-kit {__version__}, torch {torch.__version__}",
+    }
+
+
+def _network(config: Config, init: Path | None) -> nn.Module:
+    torch.manual_seed(config.seed)
+    net = build(config.architecture, config.arch)
+    if init is not None:
+        load_into(net, read_weights(init)[0], where=str(init))
+    return net
+
+

@@ -1,0 +1,186 @@
+"""How the commands talk: news on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restore.errors import RestoreError, UsageError
+
+if TYPE_CHECKING:
+    from restore.folder.result import Event, FolderResult
+
+
+def say(text: str, *, colour: int | None = None) -> None:
+    """A line on stderr; ``colour`` is an ANSI number (31 red, 33 yellow) used on a terminal only."""
+    if colour is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        text = f"\x1b[{colour}m{text}\x1b[0m"
+    print(text, file=sys.stderr, flush=True)
+
+
+def complain(error: RestoreError) -> None:
+    """An error in words, with its hint."""
+    say(f"error: {error.message}", colour=31)
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted: ``RESTORE_DEBUG=1``."""
+    return os.environ.get("RESTORE_DEBUG", "") not in ("", "0")
+
+
+def emit_json(value: Any, where: str | None) -> None:
+    """Writes ``value`` as JSON to stdout (``"-"``) or a file; None writes nothing.
+
+    Raises:
+        UsageError: a file that cannot be written.
+    """
+    if where is None:
+        return
+    text = json.dumps(value, indent=2) + "\n"
+    if where == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path = Path(where)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise UsageError(f"cannot write {where}: {error.strerror}") from None
+
+
+def duration(seconds: float) -> str:
+    """``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class FolderProgress:
+    """Shows a folder run: a bar with speed and time left on a terminal, plain lines elsewhere.
+
+    Time left is reckoned from the sources' file sizes: sizes in pixels are not known before a file is opened.
+    """
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.finished = 0
+        self.total = 0
+        self.megapixels = 0.0
+        self.bytes_done = 0.0
+        self.partly: dict[str, float] = {}
+        self.began = time.perf_counter()
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> FolderProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "start":
+            self._start(event)
+        elif event.kind == "progress":
+            self.partly[event.file] = event.fraction * event.source_bytes
+        else:
+            self._finish(event)
+        self._move(event.file)
+
+    def _start(self, event: Event) -> None:
+        self.total = event.total
+        self.began = time.perf_counter()
+        if event.skipped:
+            say(f"{event.skipped} finished before, {event.total} to do")
+        if event.total and sys.stderr.isatty():
+            self.bar, self.task = _bar(event.total_bytes, event.total)
+
+    def _finish(self, event: Event) -> None:
+        outcome = event.outcome
+        assert outcome is not None
+        self.finished += 1
+        self.partly.pop(event.file, None)
+        self.bytes_done += event.source_bytes
+        self.megapixels += outcome.megapixels
+        if event.kind == "failed":
+            self._line(f"failed: {outcome.file}: {outcome.reason}", colour=31)
+        elif self.bar is None:
+            say(
+                f"[{self.finished}/{self.total}] {outcome.output}  "
+                f"{outcome.megapixels:.2f} MP  {duration(outcome.seconds)}"
+            )
+
+    def _move(self, file: str) -> None:
+        if self.bar is None:
+            return
+        elapsed = time.perf_counter() - self.began
+        speed = f"{self.megapixels / elapsed:.2f} MP/s" if self.megapixels else ""
+        done = self.bytes_done + sum(self.partly.values())
+        self.bar.update(
+            self.task, completed=done, count=f"{self.finished}/{self.total}", speed=speed, file=file
+        )
+
+    def _line(self, text: str, *, colour: int) -> None:
+        if self.bar is None:
+            say(text, colour=colour)
+        else:
+            self.bar.console.print(text, style="red", markup=False, highlight=False)
+
+    def summary(self, result: FolderResult) -> str:
+        """``12 restored, 3 skipped, 1 failed in 12.3 s (3.40 MP/s)``."""
+        counts = f"{len(result.done)} {self.verb}, {len(result.skipped)} skipped, {len(result.failed)} failed"
+        speed = result.megapixels / result.seconds if result.seconds > 0 else 0.0
+        return f"{counts} in {duration(result.seconds)}" + (f" ({speed:.2f} MP/s)" if result.done else "")
+
+
+def _bar(total_bytes: int, total: int) -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class File(ProgressColumn):
+        """The file at work, as it is: names may look like markup."""
+
+        def render(self, task: Task) -> Text:
+            return Text(str(task.fields["file"])[-40:])
+
+    bar = Progress(
+        TextColumn("{task.fields[count]}"),
+        BarColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        File(),
+        console=Console(stderr=True),
+    )
+    bar.start()
+    return bar, bar.add_task(
+        escape("pictures"), total=max(total_bytes, 1), count=f"0/{total}", speed="", file=""
+    )
+
+
+def report_folder(result: FolderResult, progress: FolderProgress, out: Path, *, to_stdout: bool) -> None:
+    """The end of a folder run: the plan of a dry run on stdout, else a summary on stderr."""
+    if result.planned and to_stdout:
+        sys.stdout.write(
+            "".join(f"{_printable(o.file)} -> {_printable(str(out / o.output))}\n" for o in result.planned)
+        )
+    if result.planned or (result.skipped and not result.done and not result.failed and not progress.total):
+        say(f"{len(result.planned)} to do, {len(result.skipped)} skipped")
+        return
+    say(progress.summary(result))
+
+
+def _printable(text: str) -> str:
+    """Names that are not UTF-8 cannot go to a UTF-8 stdout as they are."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,130 @@
+"""``restore run``: a folder of pictures in, a folder of restored pictures out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore.errors import EXIT_SOME_FAILED, UsageError
+from restore.tools.output import FolderProgress, emit_json, report_folder, say
+
+Sources = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="IN", help="A folder, a picture, or several.", show_default=False),
+]
+Input = Annotated[
+    list[Path] | None,
+    typer.Option("--input", "-i", metavar="PATH", help="The same as IN.", show_default=False),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where to write.", show_default=False)
+]
+Format = Annotated[
+    str,
+    typer.Option(metavar="png|jpeg|webp|tiff|keep", help="Format of the output; keep: that of each source."),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        metavar="1-100", help="Of JPEG and WebP; default: that of a JPEG source.", show_default=False
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Do everything again; replace what is in the way.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Only the I-th of N parts of the pictures.", show_default=False),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be done, change nothing.")]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="The outcome as JSON; - is stdout.", show_default=False),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Processor threads; default: all.", show_default=False)
+]
+
+
+def run(
+    sources: Sources = None,
+    out: Out = None,
+    inputs: Input = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A restorer: NAME or NAME:key=value.")
+    ] = "denoise",
+    strength: Annotated[float, typer.Option(help="0: the source, 1: the restorer's result.")] = 1.0,
+    format: Format = "keep",
+    quality: Quality = None,
+    overwrite: Overwrite = False,
+    shard: Shard = None,
+    dry_run: DryRun = False,
+    json: Json = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of networks.")
+    ] = "auto",
+    tile: Annotated[
+        int | None,
+        typer.Option(min=32, help="Side of a tile in pixels; smaller needs less memory.", show_default=False),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Restore every picture of a folder into another, keeping subfolders.
+
+    The same command continues a run that was stopped, and skips what is finished. A picture that cannot be
+    done is reported and the rest goes on. Exit code: 0 done, 1 some failed, 2 wrong use, 130 interrupted.
+    """
+    source, target = places(sources, inputs, out)
+    try:
+        # Heavy imports only here: --help must be quick.
+        from restore.folder import restore_folder
+        from restore.runtime import threads as computing_with
+
+        with FolderProgress("restored") as progress, computing_with(threads):
+            result = restore_folder(
+                source,
+                target,
+                model=model,
+                overwrite=overwrite,
+                shard=shard,
+                dry_run=dry_run,
+                format=format,
+                quality=quality,
+                device=device,
+                precision=precision,
+                tile=tile,
+                strength=strength,
+                on_event=progress,
+            )
+    except KeyboardInterrupt:
+        explain_interrupt(overwrite)
+        raise
+    report_folder(result, progress, target, to_stdout=json != "-")
+    emit_json(result.to_json(), json)
+    if result.failed:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def places(
+    sources: list[Path] | None, inputs: list[Path] | None, out: Path | None
+) -> tuple[list[Path], Path]:
+    """What to read and where to write.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+    found = [*(sources or []), *(inputs or [])]
+    if not found:
+        raise UsageError("expected a folder or pictures to read", hint="restore COMMAND FOLDER -o OUT")
+    if out is None:
+        raise UsageError("expected a folder to write to", hint="-o FOLDER")
+    return found, out
+
+
+def explain_interrupt(overwrite: bool) -> None:
+    """Says how to go on."""
+    how = "the same command without --overwrite" if overwrite else "the same command"
+    say(f"interrupted; {how} continues")

@@ -1,0 +1,41 @@
+"""``restore train``: a network from a recipe and a folder of photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a recipe.toml of yours.")],
+    data: Annotated[Path, typer.Option(help="Folder of clean photographs; subfolders are read too.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint and log.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, bit for bit.")] = False,
+    init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads; default: all.")] = None,
+) -> None:
+    """Train a network; several processes through torchrun -m restore train ... share every batch."""
+    import sys
+
+    from restore.models.registry import ZOO
+    from restore.train.config import load_config
+    from restore.train.run import train as run
+
+    path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
+    config = load_config(path, settings or [])
+    run(
+        config,
+        data,
+        out,
+        resume=resume,
+        init=init,
+        device=device,
+        threads=threads,
+        report=lambda text: print(text, file=sys.stderr, flush=True),
+    )
