@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from restore.degradations.base import Degradation, Knob, Params
 from restore.degradations.psf import disc_psf, gaussian_psf, motion_psf
@@ -28,8 +27,6 @@ __all__ = [
 ]
 
 BORDERS = ("reflect", "wrap")
-# More taps than this are cheaper through the Fourier transform (measured from 96 to 768 pixels a side).
-_DIRECT_TAPS = 25
 
 
 def pad(x: Tensor, rows: int, columns: int, *, border: str = "reflect") -> Tensor:
@@ -56,8 +53,8 @@ def pad(x: Tensor, rows: int, columns: int, *, border: str = "reflect") -> Tenso
 def convolve(x: Tensor, psf: Tensor, *, border: str = "reflect") -> Tensor:
     """True convolution of every plane of ``B x C x H x W`` with one ``psf`` (odd sides), the size kept.
 
-    Plane by plane, so that neither result nor memory depend on how many there are. All but the smallest
-    go through the Fourier transform: exact to about 1e-7 of the brightest value, not to the last bit.
+    Through the Fourier transform, faster than direct sums from 3 x 3 taps up: exact to about 1e-7 of the
+    brightest value. Plane by plane, so that neither result nor memory depend on how many there are.
 
     Raises:
         UsageError: a psf with an even side, or an unknown border.
@@ -69,23 +66,16 @@ def convolve(x: Tensor, psf: Tensor, *, border: str = "reflect") -> Tensor:
     rows, columns = kernel.shape
     if kernel.numel() == 1:
         return x * kernel.to(x)
-    if kernel.numel() <= _DIRECT_TAPS:
-        flipped = kernel.flip(0, 1)[None, None]
+    from scipy.fft import next_fast_len
 
-        def blur(plane: Tensor) -> Tensor:
-            return F.conv2d(plane[None, None], flipped)[0, 0]
-    else:
-        from scipy.fft import next_fast_len
-
-        sides = (x.shape[-2] + rows - 1, x.shape[-1] + columns - 1)
-        size = [next_fast_len(n, real=True) for n in sides]
-        transfer = torch.fft.rfft2(kernel, s=size)
-
-        def blur(plane: Tensor) -> Tensor:
-            y = torch.fft.irfft2(torch.fft.rfft2(plane, s=size) * transfer, s=size)
-            return y[rows - 1 : sides[0], columns - 1 : sides[1]]
-
-    planes = [blur(pad(p.to(kind), rows // 2, columns // 2, border=border)) for p in x.flatten(0, 1)]
+    sides = (x.shape[-2] + rows - 1, x.shape[-1] + columns - 1)
+    size = [next_fast_len(n, real=True) for n in sides]
+    transfer = torch.fft.rfft2(kernel, s=size)
+    planes = []
+    for plane in x.flatten(0, 1):
+        padded = pad(plane.to(kind), rows // 2, columns // 2, border=border)
+        y = torch.fft.irfft2(torch.fft.rfft2(padded, s=size) * transfer, s=size)
+        planes.append(y[rows - 1 : sides[0], columns - 1 : sides[1]])
     return torch.stack(planes).view(x.shape).to(x.dtype)
 
 

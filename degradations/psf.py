@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -72,9 +73,9 @@ def disc_psf(radius: float, *, alias: float = 0.0) -> Tensor:
         place = torch.arange(-reach, reach + 1, dtype=torch.float64)
         covered = torch.minimum(place + 0.5, chord) - torch.maximum(place - 0.5, -chord)
         psf = covered.clamp(min=0).view(side, lines, side).sum(1)
-        psf = psf + psf.T
         psf = psf + psf.flip(0)
         psf = psf + psf.flip(1)
+        psf = psf + psf.T
     if alias > 0:
         half = max(1 if radius <= 8 else 2, round(2 * alias))
         line = gaussian_line(alias, radius=half)
@@ -113,6 +114,7 @@ def motion_psf(length: float, *, seed: int, exposure: float = 1.0) -> Tensor:
     return torch.from_numpy((psf / psf.sum()).reshape(side, side))
 
 
+@lru_cache(maxsize=128)
 def camera_path(seed: int) -> np.ndarray:
     """2000 complex positions (x + iy, pixels) along a path of 60 px: inertia, tremor, a pull back, jolts."""
     g = draw.generator(draw.child_seed(seed, "camera path"))

@@ -18,7 +18,7 @@ __all__ = ["DOWNSAMPLE", "PIXELATE", "downsample", "imresize", "pixelate"]
 
 
 def downsample(x: Tensor, *, seed: Tensor, scale: Tensor, kernel: list[str], bits: Tensor) -> Tensor:
-    """``ceil(H / scale) x ceil(W / scale)``, antialiased; bicubic with 8 bits is MATLAB's on uint8.
+    """``ceil(H / scale) x ceil(W / scale)``; bicubic with 8 bits is MATLAB's on uint8.
 
     Args:
         scale: B whole factors, all the same.
@@ -41,6 +41,9 @@ def downsample(x: Tensor, *, seed: Tensor, scale: Tensor, kernel: list[str], bit
 def pixelate(x: Tensor, *, seed: Tensor, size: Tensor) -> Tensor:
     """Means over ``size * H x size * W`` cells, shown as blocks (ImageNet-C: box down, box up).
 
+    A pixel on the edge of two blocks gets its share of both: with whole pixels, uneven blocks would move
+    the picture, and more so at some mild settings than at stronger ones.
+
     Args:
         size: B fractions of the side, in (0, 1]; 1 is the identity.
     """
@@ -49,7 +52,7 @@ def pixelate(x: Tensor, *, seed: Tensor, size: Tensor) -> Tensor:
     for part, fraction in zip(x.split(1), size.tolist(), strict=True):
         cells = (max(int(h * fraction), 1), max(int(w * fraction), 1))
         small = imresize(part, size=cells, kernel="area")
-        made.append(imresize(small, size=(h, w), kernel="nearest"))
+        made.append(imresize(small, size=(h, w), kernel="area"))
     return torch.cat(made)
 
 

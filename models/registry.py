@@ -31,7 +31,18 @@ class Shipped:
     description: str
 
 
-SHIPPED: dict[str, Shipped] = {}
+SHIPPED: dict[str, Shipped] = {
+    "denoise": Shipped(
+        "denoise",
+        "342f1d89a33426b1d8b7ef1fcd480bde492b8cee84423f8d06b33bd1b4cb84f2",
+        "colour and grey noise of any strength, found out or given (sigma)",
+    ),
+    "noise-level": Shipped(
+        "estimate",
+        "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
+        "how strong the noise of a picture is; asked by restorers that need to know",
+    ),
+}
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> nn.Module:

@@ -162,4 +162,5 @@ def _weigh_rows(x: Tensor, index: Tensor, weights: Tensor) -> Tensor:
 
 
 def _round_half_up(x: Tensor, top: float) -> Tensor:
-    return torch.floor(x + 0.5).clamp(0, top)
+    """In place."""
+    return x.add_(0.5).floor_().clamp_(0, top)

@@ -195,8 +195,9 @@ def test_where_the_output_may_lie(photos: Path, tmp_path: Path) -> None:
         restore(photos, tmp_path / "out.png")
     with pytest.raises(UsageError, match="not exist"):
         restore(tmp_path / "nothing", tmp_path / "out")
-    # Inside the source: what is written is no input of the next run.
+    # Inside the source: what is written is no input of the next run, not through a link either.
     assert len(restore(photos, photos / "out").done) == 5
+    (photos / "sub/link").symlink_to(photos / "out")
     assert len(restore(photos, photos / "out").skipped) == 5
 
 
@@ -221,6 +222,8 @@ def test_a_torn_line_costs_one_picture_at_most(photos: Path, tmp_path: Path) -> 
     manifest.write_bytes(manifest.read_bytes() + b'{"state": "wri')
     save(photos / "new.png", pixels(5, 5))
     assert [o.file for o in restore(photos, out).done] == ["new.png"]
+    added = manifest.read_text().splitlines()[-2:]  # whole lines again, after the torn one
+    assert [json.loads(line)["state"] for line in added] == ["writing", "done"]
     assert len(restore(photos, out).skipped) == 6
     manifest.write_text("something else\n")
     with pytest.raises(UsageError, match="manifest"):
@@ -378,6 +381,9 @@ def test_recorded_parameters_give_the_same_bytes(photos: Path, tmp_path: Path) -
     for name in set(pictures(photos)) - {"new.png"}:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert (tmp_path / "again.jsonl").read_text() == params.read_text()
+
+    smaller = degrade_folder(photos, tmp_path / "small", degradation="downsample:scale=2")
+    assert len(smaller.done) == 6 and load(tmp_path / "small/sub/deep/alpha.png").shape == (9, 6, 4)
 
     with pytest.raises(UsageError):
         degrade_folder(photos, tmp_path / "c", degradation="noise", replay=params)

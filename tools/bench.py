@@ -35,8 +35,8 @@ def bench(
             "--model",
             "-m",
             metavar="NAME,...",
-            help="Restorers, separated by commas or given again: denoise,nlm:sigma=25. The value known stands "
-            "for the degradation's: denoise:sigma=known. peer:bm3d times that package, if you have it.",
+            help="Restorers, separated by commas or given again: denoise,nlm:sigma=25. The value known "
+            "stands for the degradation's: denoise:sigma=known. peer:bm3d times that package if you have it.",
         ),
     ],
     limit: Annotated[

@@ -12,6 +12,7 @@ import typer
 from restore.errors import EXIT_SOME_FAILED
 from restore.tools import run as shared
 from restore.tools.output import FolderProgress, emit_json, report_folder
+from restore.tools.reports import check_targets
 
 
 def degrade(
@@ -53,6 +54,7 @@ def degrade(
     if list_all:
         _list(json)
         return
+    check_targets({"--json": json})
     source, target = shared.places(sources, inputs, out)
     try:
         # Heavy imports only here: --help must be quick.
@@ -78,7 +80,7 @@ def degrade(
     except KeyboardInterrupt:
         shared.explain_interrupt(overwrite)
         raise
-    report_folder(result, progress, target, to_stdout=json != "-")
+    report_folder(result, progress, target, dry_run=dry_run, to_stdout=json != "-")
     emit_json(result.to_json(), json)
     if result.failed:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -11,14 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from restore.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, RestoreError
+from restore.tools.bench import bench
+from restore.tools.compare import compare
 from restore.tools.degrade import degrade
+from restore.tools.demo import demo
 from restore.tools.models import models
 from restore.tools.output import complain, debugging, say
 from restore.tools.run import run
+from restore.tools.ship import ship
 from restore.tools.train import train
 from restore.version import __version__
 
-COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, models)
+COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, bench, compare, models, demo, ship)
 
 app = typer.Typer(
     name="restore",

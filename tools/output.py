@@ -169,13 +169,15 @@ def _bar(total_bytes: int, total: int) -> tuple[Any, Any]:
     )
 
 
-def report_folder(result: FolderResult, progress: FolderProgress, out: Path, *, to_stdout: bool) -> None:
+def report_folder(
+    result: FolderResult, progress: FolderProgress, out: Path, *, dry_run: bool, to_stdout: bool
+) -> None:
     """The end of a folder run: the plan of a dry run on stdout, else a summary on stderr."""
     if result.planned and to_stdout:
         sys.stdout.write(
             "".join(f"{_printable(o.file)} -> {_printable(str(out / o.output))}\n" for o in result.planned)
         )
-    if result.planned or (result.skipped and not result.done and not result.failed and not progress.total):
+    if dry_run:
         say(f"{len(result.planned)} to do, {len(result.skipped)} skipped")
         return
     say(progress.summary(result))

@@ -9,6 +9,7 @@ import typer
 
 from restore.errors import EXIT_SOME_FAILED, UsageError
 from restore.tools.output import FolderProgress, emit_json, report_folder, say
+from restore.tools.reports import check_targets
 
 Sources = Annotated[
     list[Path] | None,
@@ -77,6 +78,7 @@ def run(
     The same command continues a run that was stopped, and skips what is finished. A picture that cannot be
     done is reported and the rest goes on. Exit code: 0 done, 1 some failed, 2 wrong use, 130 interrupted.
     """
+    check_targets({"--json": json})
     source, target = places(sources, inputs, out)
     try:
         # Heavy imports only here: --help must be quick.
@@ -102,7 +104,7 @@ def run(
     except KeyboardInterrupt:
         explain_interrupt(overwrite)
         raise
-    report_folder(result, progress, target, to_stdout=json != "-")
+    report_folder(result, progress, target, dry_run=dry_run, to_stdout=json != "-")
     emit_json(result.to_json(), json)
     if result.failed:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -127,9 +127,9 @@ def compare_folders(
     found = _indices(sides)
     keys = sorted(set.intersection(*(set(index) for index in found.values())))
     result = CompareResult(
-        "psnr-rgb/ssim-gauss11-sigma1.5-valid/border0/mean-of-images"
+        "psnr-all-channels/ssim-gauss11-sigma1.5-valid/border0/mean-of-images"
         if truth is not None
-        else "psnr-between-rgb/absolute-change-in-255/mean-of-images",
+        else "psnr-between-all-channels/absolute-change-in-255/mean-of-images",
         has_truth=truth is not None,
         unpaired=_unpaired(found),
     )

@@ -41,6 +41,11 @@ class Contender:
     peak_memory_mb: float | None = None
 
 
+def label_of(model: Model) -> str:
+    """What a model is called in rows and tables."""
+    return model if isinstance(model, str) else model[0]
+
+
 def split_models(texts: Sequence[str]) -> list[str]:
     """``["denoise,nlm:sigma=25,h=3", "tv"]`` as ``["denoise", "nlm:sigma=25,h=3", "tv"]``.
 

@@ -42,5 +42,7 @@ def nlm(x: Tensor, *, sigma: float | Tensor) -> Tensor:
         clean = denoise_nl_means(
             pixels, patch_size=5, patch_distance=6, h=0.6 * s, sigma=s, fast_mode=True, channel_axis=-1
         )
-        made.append(torch.from_numpy(np.ascontiguousarray(clean)).permute(2, 0, 1).to(picture))
+        made.append(
+            torch.from_numpy(np.ascontiguousarray(clean).reshape(pixels.shape)).permute(2, 0, 1).to(picture)
+        )
     return torch.stack(made)

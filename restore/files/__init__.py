@@ -2,7 +2,7 @@
 
 from restore.files.alpha import fill_under_alpha, put_back
 from restore.files.atomic import atomic_write
-from restore.files.decode import read_picture
+from restore.files.decode import picture_size, read_picture
 from restore.files.encode import write_picture
 from restore.files.formats import FORMATS, format_named, format_of
 from restore.files.listing import find_pictures
@@ -16,6 +16,7 @@ __all__ = [
     "find_pictures",
     "format_named",
     "format_of",
+    "picture_size",
     "put_back",
     "read_picture",
     "write_picture",

@@ -17,8 +17,8 @@ def fill_under_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Replaces colours under fully transparent pixels by those of the nearest visible ones.
 
     What lies there is arbitrary (often black) and would bleed into the visible fringe through any filter.
-    Nearest is Euclidean and exact up to 256 pixels; farther away it is the mean of the nearest visible 16 x 16
-    block. Extra memory: the copy that is returned and a few tiles.
+    Nearest is Euclidean and exact up to 256 pixels; farther away it is the mean of the nearest visible block
+    of 16 x 16. Extra memory: the copy that is returned and a few tiles.
 
     Args:
         pixels: ``H x W x C``, any dtype; not changed.
@@ -56,7 +56,7 @@ def fill_under_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def put_back(original: np.ndarray, restored: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``restored`` with the colours of ``original`` where ``alpha`` is 0, so that hidden pixels stay as they were.
+    """``restored`` with the colours of ``original`` where ``alpha`` is 0: hidden pixels stay as they were.
 
     Args:
         original, restored: ``H x W x C`` of one size and dtype; not changed.

@@ -28,10 +28,11 @@ _HINTS: dict[int | None, str] = {
 
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Gives a temporary path in the same folder; renames it to ``path`` on success, removes it on any failure.
+    """Gives a temporary path in the same folder, renamed to ``path`` on success and removed on any failure.
 
-    The temporary file is hidden (``.name.1a2b3c4d.partial``), exists and is empty when given, and has the mode
-    bits that the umask gives a new file. An existing ``path`` keeps its content until the rename, which is atomic.
+    The temporary file is hidden (``.name.1a2b3c4d.partial``), exists and is empty when given, and has the
+    mode bits that the umask gives a new file. An existing ``path`` keeps its content until the rename, which
+    is atomic.
 
     Raises:
         ImageError: the file cannot be created, written or renamed (no space, no permission, no such folder).

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,22 +31,39 @@ def read_picture(path: Path | str, *, max_megapixels: float = 400.0) -> Picture:
     """Reads a still PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF.
 
     Depth is kept (8 or 16 bits, float TIFF), grey stays grey, palettes become RGB, 1-bit becomes 8-bit grey.
-    Pixels are turned upright as the file's orientation says. Of a multi-picture JPEG (phones put depth or gain
-    maps there) the main picture is read.
+    Pixels are turned upright as the file's orientation says. Of a multi-picture JPEG (phones put depth
+    or gain maps there) the main picture is read.
 
     Args:
-        max_megapixels: larger pictures are refused by what their header says, before memory is taken for them.
+        max_megapixels: larger pictures are refused by their header, before memory is taken for them.
 
     Raises:
         ImageError: missing, not readable, not a picture, damaged, cut off, animated, too large, or of a kind
             that could not be written back alike. Never returns part of a picture.
     """
-    path = Path(path)
+    with _opened(Path(path)) as file:
+        return _read(file, max_megapixels)
+
+
+def picture_size(path: Path | str) -> tuple[int, int]:
+    """Width and height as the header of a file says, before any turning; no pixel is decoded.
+
+    Raises:
+        ImageError: as :func:`read_picture`, where that shows in the header; any size is accepted.
+    """
+    with _opened(Path(path)) as file:
+        prefix = file.read(32)
+        return tiff_size(file) if prefix[:4] in TIFF_MAGIC else _open(file, prefix).size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file, with whatever goes wrong with it as an ImageError that names it."""
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ImageError("not a regular file")
-            return _read(file, max_megapixels)
+            yield file
     except MemoryError:
         raise
     except Exception as error:
@@ -67,8 +86,6 @@ def _explain(error: Exception) -> tuple[str, str | None]:
 
 def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(32)
-    if not prefix:
-        raise ImageError("the file is empty", hint=_AGAIN)
     if prefix[:4] in TIFF_MAGIC:
         _check_size(*tiff_size(file), limit)
         return read_tiff(file)
@@ -88,9 +105,11 @@ def _read(file: IO[bytes], limit: float) -> Picture:
 def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
     """Pillow's image, pixels not decoded.
 
-    Goes through Pillow's table of formats and not through ``Image.open``, which warns of pictures above a global
-    limit; and only through formats known to be harmless and writable.
+    Goes through Pillow's table of formats and not through ``Image.open``, which warns of pictures above a
+    global limit; and only through formats known to be harmless and writable.
     """
+    if not prefix:
+        raise ImageError("the file is empty", hint=_AGAIN)
     Image.init()
     for name in FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
@@ -128,6 +147,7 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
     if kind == "PNG":
         told["colour_chunks"] = tuple((name, chunks[name]) for name in _PNG_COLOUR if name in chunks)
         _scale_transparency(image, chunks[b"IHDR"])
+        png16.check_pixel_chunks(file)
     elif kind == "JPEG":
         told["tables"], told["subsampling"] = tables_of(image)
         told["progressive"] = bool(image.info.get("progressive"))

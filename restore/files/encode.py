@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -32,14 +33,14 @@ def write_picture(
     """Writes ``picture``, whole or not at all.
 
     The format is ``format``, else what the ending of ``path`` says, else the picture's own. Depth follows the
-    dtype; formats without 16 bits get floor(x / 257 + 0.5). Profile, EXIF and pixels per inch go where the format
-    holds them and are left out elsewhere. GIF gets a palette of 256 colours, and transparency that is on or off.
-    JPEG 2000, TIFF, PNG and BMP are lossless; WebP is if its source was.
+    dtype; formats without 16 bits get floor(x / 257 + 0.5). Profile, EXIF and pixels per inch go where the
+    format holds them and are left out elsewhere. GIF gets a palette of 256 colours, and transparency that is
+    on or off. PNG, TIFF, BMP, PPM and JPEG 2000 are lossless; WebP is if its source was.
 
     Args:
         path: in a folder that exists; an existing file is replaced at the end, in one step.
-        quality: 1 to 100 for JPEG, WebP and AVIF. None: a JPEG keeps the tables and subsampling of its source,
-            but is nowhere coarser than quality 92; lossless WebP stays so; everything else 95.
+        quality: 1 to 100 for JPEG, WebP and AVIF. None: a JPEG keeps the tables and subsampling of its
+            source, but is nowhere coarser than quality 92; lossless WebP stays so; everything else 95.
 
     Raises:
         ImageError: the format cannot hold the pixels (alpha, CMYK, floats), or the file cannot be written.
@@ -59,7 +60,8 @@ def write_picture(
             if kind == "TIFF":
                 write_tiff(temporary, fitted)
             else:
-                with temporary.open("wb") as file:
+                # By its number: a file with a name shows it to Pillow, which cannot take every name.
+                with os.fdopen(os.open(temporary, os.O_WRONLY), "wb") as file:
                     _encode(file, fitted, kind, quality, path.suffix.lower())
         except MemoryError:
             raise
@@ -115,15 +117,7 @@ def _encode(file: IO[bytes], picture: Picture, kind: str, quality: int | None, s
     elif kind == "BMP" and picture.alpha is not None:
         _write_bmp_with_alpha(file, picture)
     else:
-        image = _as_image(picture)
-        if kind == "GIF" and image.mode != "L":
-            # The octree is the one method of Pillow that counts transparency in.
-            octree = image.mode in ("RGBA", "LA")
-            image = (
-                image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
-                if octree
-                else image.quantize(256)
-            )
+        image = _as_image(picture) if kind != "GIF" else _as_palette(picture)
         image.save(file, kind, **_options(picture, kind, quality, suffix))
 
 
@@ -141,6 +135,19 @@ def _as_image(picture: Picture) -> Image.Image:
     if picture.black is not None:
         return Image.frombuffer("CMYK", picture.size, array, "raw", "CMYK", 0, 1)
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def _as_palette(picture: Picture) -> Image.Image:
+    """At most 256 colours, one of them transparent where alpha is below one half."""
+    opaque = _as_image(replace(picture, alpha=None))
+    if picture.alpha is None:
+        return opaque if opaque.mode == "L" else opaque.quantize(256)
+    few = opaque.convert("RGB").quantize(255)
+    index = np.where(picture.alpha < 128, np.uint8(255), np.asarray(few))
+    image = Image.fromarray(index).convert("P")
+    image.putpalette(few.getpalette() or [])
+    image.info["transparency"] = 255
+    return image
 
 
 def _options(picture: Picture, kind: str, quality: int | None, suffix: str) -> dict[str, Any]:
@@ -173,7 +180,7 @@ def _options(picture: Picture, kind: str, quality: int | None, suffix: str) -> d
 
 
 def _takes_exif(exif: bytes, kind: str) -> bool:
-    """A block that is too long, or that Pillow has to parse and cannot, is left out: the picture matters more."""
+    """A block too long, or one that Pillow has to parse and cannot, is left out: the picture matters more."""
     if kind == "JPEG":
         return len(with_prefix(exif)) <= _JPEG_SEGMENT
     if kind == "AVIF":

@@ -14,7 +14,7 @@ _PREFIX = b"Exif\x00\x00"
 
 
 def bare(exif: bytes | None) -> bytes | None:
-    """The block from its ``II`` or ``MM`` on, without the marker some formats put before it; None when empty."""
+    """The block from its ``II`` or ``MM`` on, without the marker some formats put first; None when empty."""
     while exif and exif.startswith(_PREFIX):
         exif = exif[len(_PREFIX) :]
     return exif or None
@@ -28,8 +28,8 @@ def with_prefix(exif: bytes) -> bytes:
 def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
     """The orientation (1 to 8; 1 when there is none) and the same block with it set to 1.
 
-    Nothing else in the block changes, so that offsets in maker notes stay right. A block that cannot be parsed
-    comes back as it is, with orientation 1.
+    Nothing else in the block changes, so that offsets in maker notes stay right. A block that cannot be
+    parsed comes back as it is, with orientation 1.
     """
     exif = bare(exif)
     if exif is None:

@@ -15,7 +15,7 @@ class Format:
 
     Args:
         suffixes: the endings of its files, the usual one first.
-        depth: the deepest samples: ``"8"``, ``"16 grey"`` (16 bits for grey pictures only), ``"16"`` or ``"float"``.
+        depth: the deepest samples: ``"8"``, ``"16 grey"`` (16 bits for grey only), ``"16"`` or ``"float"``.
         alpha: transparency. ``grey``: one channel. ``cmyk``: four inks.
         lossy: ``quality`` means something.
     """

@@ -19,6 +19,7 @@ from restore.files.raster import Planes
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BAND_BYTES = 1 << 21
+_AGAIN = "copy it again from where it came"
 
 
 def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
@@ -36,6 +37,25 @@ def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
     return chunks
 
 
+def check_pixel_chunks(file: IO[bytes]) -> None:
+    """Refuses a PNG whose pixel data does not match its checksums (5.3); decoders differ in what they notice.
+
+    Raises:
+        ImageError: damaged, or cut off inside the pixel data.
+    """
+    file.seek(len(_SIGNATURE))
+    while len(head := file.read(8)) == 8:
+        size, name = struct.unpack(">I4s", head)
+        if name != b"IDAT":
+            file.seek(size + 4, 1)
+            continue
+        body, checksum = file.read(size), file.read(4)
+        if len(body) < size:
+            raise ImageError("the file is cut off", hint=_AGAIN)
+        if checksum and checksum != struct.pack(">I", zlib.crc32(head[4:] + body)):
+            raise ImageError("the file is damaged (a checksum does not match)", hint=_AGAIN)
+
+
 def read_png16(file: IO[bytes], chunks: dict[bytes, bytes], orientation: int) -> Planes:
     """``(pixels, alpha, None)`` of a 16-bit PNG of any colour type, upright.
 
@@ -45,7 +65,7 @@ def read_png16(file: IO[bytes], chunks: dict[bytes, bytes], orientation: int) ->
     file.seek(0)
     array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
-        raise ImageError("the file is damaged or cut off", hint="copy it again from where it came")
+        raise ImageError("the file is damaged or cut off", hint=_AGAIN)
     colour_type = chunks[b"IHDR"][9]
     array = array[:, :, None] if array.ndim == 2 else array
     channels = 3 if colour_type & 2 else 1

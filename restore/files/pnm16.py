@@ -45,7 +45,7 @@ def read_pnm16(file: IO[bytes], header: Header) -> Planes:
     file.seek(header.offset)
     if header.kind in ("P5", "P6"):
         raw = file.read(2 * count)
-        values = np.frombuffer(raw[: len(raw) // 2 * 2], ">u2").astype(np.uint16)
+        values: np.ndarray = np.frombuffer(raw[: len(raw) // 2 * 2], ">u2").astype(np.uint16)
     else:
         values = np.array(file.read().split()[:count], dtype=np.uint32)
     if len(values) != count:
@@ -53,8 +53,10 @@ def read_pnm16(file: IO[bytes], header: Header) -> Planes:
     if values.max() > header.largest:
         raise ImageError(f"expected samples up to {header.largest}, got {values.max()}")
     if header.largest < 65535:
-        values = (values.astype(np.uint64) * 131070 + header.largest) // (2 * header.largest)
-    return values.astype(np.uint16, copy=False).reshape(header.height, header.width, channels), None, None
+        stretched = (values.astype(np.uint64) * 131070 + header.largest) // (2 * header.largest)
+        values = stretched.astype(np.uint16)
+    pixels = values.astype(np.uint16, copy=False).reshape(header.height, header.width, channels)
+    return pixels, None, None
 
 
 def write_pnm16(file: IO[bytes], pixels: np.ndarray) -> None:

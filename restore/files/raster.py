@@ -34,6 +34,8 @@ def planes(image: Image.Image, orientation: int = 1) -> Planes:
     mode = _PLAIN.get(image.mode)
     if "transparency" in image.info:
         mode = _TRANSPARENT.get(image.mode, mode)
+    if image.format == "GIF" and image.mode == "P" and mode and _has_grey_palette(image):
+        mode = {"RGB": "L", "RGBA": "LA"}[mode]  # the only way a GIF can be grey
     if mode is None:
         raise ImageError(
             f"expected grey, RGB, CMYK or palette pixels, got {image.mode}", hint="convert it to RGB first"
@@ -58,3 +60,8 @@ def planes(image: Image.Image, orientation: int = 1) -> Planes:
         if beside is not None:
             beside[top : top + rows] = values[:, :, colours]
     return (pixels, None, fourth) if mode == "CMYK" else (pixels, fourth, None)
+
+
+def _has_grey_palette(image: Image.Image) -> bool:
+    colours = np.array(image.getpalette() or [0, 0, 1]).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())

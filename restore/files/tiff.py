@@ -5,9 +5,10 @@ Source: TIFF revision 6.0 (Adobe, 1992), sections 8, 16 and 18.
 
 from __future__ import annotations
 
+import logging
 import struct
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from restore.errors import ImageError
-from restore.files.exif import split_orientation, turn
+from restore.files.exif import turn
 from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
+from restore.files.tiff_tags import append_directories, extra_tags, load_block, read_tags
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
@@ -25,10 +27,11 @@ _COLOURS = {_WHITE_IS_ZERO: 1, _GREY: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR:
 # Without its optional codecs tifffile unpacks these compressions (none, deflate twice, LZMA) and predictors.
 _COMPRESSIONS, _PREDICTORS = (1, 8, 32946, 34925), (1, 2)
 _UNSPECIFIED, _PREMULTIPLIED = 0, 1
-_DNG_VERSION, _ORIENTATION, _ICC, _EXIF, _GPS = 50706, 274, 34675, 34665, 34853
-# Tags of the first directory that tell about the picture and not about its storage.
-_TOLD = (269, 270, 271, 272, 305, 306, 315, 316, 18246, 33432, 40091, 40092, 40093, 40094, 40095)
+_DNG_VERSION, _ORIENTATION, _ICC = 50706, 274, 34675
 _BAND = 1 << 20
+_AGAIN = "copy it again from where it came"
+# What tifffile says of damaged files goes to those who listen, not to everybody's terminal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def tiff_size(file: IO[bytes]) -> tuple[int, int]:
@@ -41,6 +44,8 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
     length = file.tell()
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
+        if not len(tiff.pages):
+            raise ImageError("the file is cut off", hint=_AGAIN)
         page = tiff.pages.first
         if _DNG_VERSION in page.tags or page.is_reduced:
             raise ImageError(
@@ -53,7 +58,7 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
                 )
         ends = (start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > length or not page.dataoffsets:
-            raise ImageError("the file is cut off", hint="copy it again from where it came")
+            raise ImageError("the file is cut off", hint=_AGAIN)
         return page.imagewidth, page.imagelength
 
 
@@ -72,7 +77,8 @@ def read_tiff(file: IO[bytes]) -> Picture:
         extras = [int(kind) for kind in page.extrasamples]
         if colours is None:
             raise ImageError(
-                f"expected grey, RGB, CMYK or palette, got {page.photometric.name}", hint="convert it to RGB"
+                f"expected grey, RGB, CMYK or palette, got {_name(page.photometric)}",
+                hint="convert it to RGB",
             )
         if len(extras) > 1 or _UNSPECIFIED in extras:
             raise ImageError(
@@ -88,7 +94,7 @@ def read_tiff(file: IO[bytes]) -> Picture:
             stored = _read_array(file, tiff, page)
             arrays = _split(stored, int(page.photometric), colours, _PREMULTIPLIED in extras, orientation)
             mode = {1: "I;16" if stored.dtype.kind == "u" else "F", 3: "RGB", 4: "CMYK"}[colours]
-    exif, dpi = _read_tags(file)
+    exif, dpi = read_tags(file)
     if dpi and orientation >= 5:
         dpi = dpi[::-1]
     return Picture(
@@ -137,13 +143,17 @@ def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.Tif
         array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.size != page.imagelength * page.imagewidth * page.samplesperpixel:
         raise ImageError(
-            f"cannot unpack {page.compression.name} {page.photometric.name}",
+            f"cannot unpack {_name(page.compression)} {_name(page.photometric)}",
             hint="save it with deflate compression",
         )
     if array.ndim == 3:
         codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
         array = cv2.cvtColor(array, codes[array.shape[2]])
     return array
+
+
+def _name(value: int) -> str:
+    return str(getattr(value, "name", value))
 
 
 def _split(
@@ -168,28 +178,6 @@ def _divide_by(pixels: np.ndarray, alpha: np.ndarray, top: float) -> None:
         band[...] = np.floor(np.minimum(straight, top) + 0.5) if pixels.dtype == np.uint16 else straight
 
 
-def _read_tags(file: IO[bytes]) -> tuple[bytes | None, tuple[float, float] | None]:
-    """What the directories tell about the picture, as an EXIF block, and its pixels per inch."""
-    try:
-        source, told = Image.Exif(), Image.Exif()
-        file.seek(0)
-        source.load_from_fp(file)
-        for tag in _TOLD:
-            if tag in source:
-                told[tag] = source[tag]
-        for directory in (_EXIF, _GPS):
-            if values := source.get_ifd(directory):
-                told.get_ifd(directory).update(values)
-                told[directory] = values
-        unit = {2: 1.0, 3: 2.54}.get(source.get(296, 2))
-        dpi = None
-        if unit and 282 in source and 283 in source:
-            dpi = (float(source[282]) * unit, float(source[283]) * unit)
-        return (split_orientation(told.tobytes())[1] if len(told) else None), dpi
-    except (ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError, ZeroDivisionError):
-        return None, None  # the tags are damaged, the pixels are not
-
-
 def write_tiff(path: Path, picture: Picture) -> None:
     """Writes any picture, deflated, with its profile, tags and pixels per inch."""
     extra = [] if picture.alpha is None else ["unassalpha"]
@@ -204,7 +192,7 @@ def write_tiff(path: Path, picture: Picture) -> None:
     kind = (
         "separated" if picture.black is not None else "rgb" if picture.pixels.shape[2] == 3 else "minisblack"
     )
-    exif = _load(picture.exif)
+    exif = load_block(picture.exif)
     tifffile.imwrite(
         path,
         array,
@@ -218,53 +206,6 @@ def write_tiff(path: Path, picture: Picture) -> None:
         resolutionunit="INCH" if picture.dpi else None,
         metadata=None,
         software=False,
-        extratags=_extra_tags(exif),
+        extratags=extra_tags(exif),
     )
-    if any(exif.get_ifd(directory) for directory in (_EXIF, _GPS)):
-        _append_directories(path, exif)
-
-
-def _load(block: bytes | None) -> Image.Exif:
-    exif = Image.Exif()
-    try:
-        if block:
-            exif.load(block)
-            for directory in (_EXIF, _GPS):
-                exif.get_ifd(directory)
-    except (ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
-        return Image.Exif()
-    return exif
-
-
-def _extra_tags(exif: Image.Exif) -> list[tuple[int, str, int, Any, bool]]:
-    tags: list[tuple[int, str, int, Any, bool]] = []
-    for tag in _TOLD:
-        value = exif.get(tag)
-        if isinstance(value, str):
-            text = value.encode("utf-8", "replace") + b"\0"
-            tags.append((tag, "s", len(text), text, True))
-        elif isinstance(value, bytes):
-            tags.append((tag, "B", len(value), value, True))
-        elif isinstance(value, int):
-            tags.append((tag, "H", 1, value & 0xFFFF, True))
-    return tags + [(d, "I", 1, 0, True) for d in (_EXIF, _GPS) if exif.get_ifd(d)]
-
-
-def _append_directories(path: Path, exif: Image.Exif) -> None:
-    """Puts the EXIF and GPS directories at the end of the file and their places into its first directory."""
-    with path.open("r+b") as file, tifffile.TiffFile(file, mode="r+b") as tiff:
-        if tiff.is_bigtiff:
-            return
-        tags = tiff.pages.first.tags
-        end = (file.seek(0, 2) + 1) // 2 * 2
-        exif.endian = tiff.byteorder
-        # Offsets count from `end`, as if the whole block, without its 6 + 8 bytes of header, began there.
-        block = exif.tobytes(end)[14:]
-        file.seek(end)
-        file.write(block)
-        (count,) = struct.unpack_from(tiff.byteorder + "H", block)
-        for entry in range(2, 2 + 12 * count, 12):
-            (tag,) = struct.unpack_from(tiff.byteorder + "H", block, entry)
-            if tag in (_EXIF, _GPS) and tag in tags:
-                file.seek(tags[tag].valueoffset)
-                file.write(block[entry + 8 : entry + 12])
+    append_directories(path, exif)

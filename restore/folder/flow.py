@@ -38,7 +38,7 @@ class Item:
 
 
 class Budget:
-    """A bound on the sum and the number of weights held; one above the bound waits until it is alone."""
+    """A bound on the sum and the number of weights held; one as large as the bound waits to be alone."""
 
     def __init__(self, bound: float, count: int = HELD) -> None:
         self.bound, self.count = bound, count
@@ -48,7 +48,7 @@ class Budget:
         self.closed = False
 
     def acquire(self, weight: float) -> bool:
-        """Waits until there is room; False if the budget was closed instead."""
+        """Waits until there is room; False if the budget was closed instead. Give the same weight back."""
         with self.changed:
             self.changed.wait_for(lambda: self.closed or self._fits(weight))
             if self.closed:
@@ -168,7 +168,7 @@ class _Line:
         """Reads one picture when there is room for it; False once nothing more is let in."""
         item, problem = Item(job, 0.0), None
         try:
-            item.weight = self.weigh(job)
+            item.weight = min(self.weigh(job), self.budget.bound)  # may be infinite: unknown
         except Exception as error:
             problem = error
         if not self.budget.acquire(item.weight):

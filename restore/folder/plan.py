@@ -107,10 +107,13 @@ def _pictures(source: Path, out: Path, *, alone: bool) -> list[tuple[PurePosixPa
     prefix = PurePosixPath() if alone else PurePosixPath(source.resolve().name)
     pairs = []
     root = source.resolve()
-    # `out` is looked for by its real path, so that a link to it is no way round.
-    inside = out.is_relative_to(root)
+    # Folders are compared by their real paths, so that a link to `out` is no way round.
+    real: dict[Path, Path] = {}
     for relative in find_pictures(source):
-        if inside and (root / relative).is_relative_to(out):
+        folder = relative.parent
+        if folder not in real:
+            real[folder] = (root / folder).resolve()
+        if real[folder].is_relative_to(out):
             continue
         pairs.append((prefix / PurePosixPath(relative.as_posix()), source / relative))
     return pairs

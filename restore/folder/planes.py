@@ -38,7 +38,7 @@ def change_planes(picture: Picture, change: Change) -> Picture:
     alpha = picture.alpha
     if alpha is not None:
         if size == before.shape[:2]:
-            after = put_back(after, before, alpha)
+            after = put_back(before, after, alpha)
         else:
             alpha = resize_plane(alpha, size)
     black = picture.black

@@ -19,6 +19,7 @@ from restore.folder.manifest import Manifest
 from restore.folder.plan import Job, PathLike, in_shard, listed
 from restore.folder.presence import Presence, remove_leftovers
 from restore.folder.result import Event, FolderResult, OnEvent, Outcome
+from restore.folder.weight import megapixels
 
 if TYPE_CHECKING:
     from restore.files import Picture
@@ -141,15 +142,11 @@ class _Run:
         self.quality = quality
 
     def all(self, jobs: Sequence[Job], factor: float) -> None:
-        from restore.files import picture_size, read_picture
-
-        def weigh(job: Job) -> float:
-            width, height = picture_size(job.source)
-            return factor * width * height / 1e6
+        from restore.files import read_picture
 
         flow(
             jobs,
-            weigh=weigh,
+            weigh=lambda job: factor * megapixels(job.source),
             read=lambda job: read_picture(job.source),
             work=self.work,
             write=self.write,
@@ -188,13 +185,15 @@ class _Run:
         self.tell(Event("done", job.file, outcome, source_bytes=job.size))
 
     def failed(self, job: Job, error: Exception) -> None:
-        for reason in (error, error.__cause__):
-            if isinstance(reason, OSError) and reason.errno in _HOPELESS:
+        for cause in (error, error.__cause__):
+            if isinstance(cause, OSError) and cause.errno in _HOPELESS:
                 raise RestoreError(
-                    f"cannot write to {self.base}: {reason.strerror}",
+                    f"cannot write to {self.base}: {cause.strerror}",
                     hint="make room; the same command continues",
                 ) from error
-        outcome = Outcome(job.file, job.output, _reason(error))
+        # The file is named beside its reason: once is enough.
+        reason = _reason(error).removeprefix(f"cannot read {str(job.source)!r}: ")
+        outcome = Outcome(job.file, job.output, reason)
         self.result.failed.append(outcome)
         self.tell(Event("failed", job.file, outcome, source_bytes=job.size))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,23 +113,22 @@ def contact_sheet(
     return sheet
 
 
-def _broken(text: str, font: object, width: int) -> list[str]:
+def _broken(text: str, font: Any, width: int) -> list[str]:
     """Lines no wider than ``width`` px, broken at spaces, else anywhere."""
     lines: list[str] = []
     for paragraph in text.splitlines() or [""]:
         line = ""
         for word in paragraph.split(" "):
             wanted = f"{line} {word}" if line else word
-            if font.getlength(wanted) <= width:  # type: ignore[attr-defined]
+            if font.getlength(wanted) <= width:
                 line = wanted
                 continue
             if line:
                 lines.append(line)
             line = word
-            while font.getlength(line) > width:  # type: ignore[attr-defined]
-                fits = next(
-                    n for n in range(len(line) - 1, 0, -1) if n == 1 or font.getlength(line[:n]) <= width
-                )  # type: ignore[attr-defined]
+            while len(line) > 1 and font.getlength(line) > width:
+                shorter = range(len(line) - 1, 0, -1)
+                fits = next(n for n in shorter if n == 1 or font.getlength(line[:n]) <= width)
                 lines.append(line[:fits])
                 line = line[fits:]
         lines.append(line)

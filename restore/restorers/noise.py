@@ -12,8 +12,8 @@ from restore.models.registry import load_shipped
 from restore.restorers.base import Read
 
 # Pictures up to this many pixels are looked at whole; larger ones through a grid of windows.
-_LOOK_WHOLE = 1_200_000
-_LOOK_SIDE = 384
+_LOOK_WHOLE = 300_000
+_LOOK_SIDE = 192
 # Below this a picture counts as clean and is left as it is; up to twice as much the strength rises smoothly.
 CLEAN_SIGMA = 1.5 / 255
 

@@ -31,6 +31,7 @@ class Config:
     degradation: tuple[str, ...] = ()  # empty: two folders matched by name
     clean_share: float = 0.05  # samples left undegraded, so that a clean picture stays as it is
     grey_share: float = 0.0  # samples made grey before and after degradation
+    stored_share: float = 0.0  # samples clipped and rounded to 8 bits after degradation, as files are
     # schedule
     seed: int = 0
     steps: int = 20_000
@@ -161,7 +162,7 @@ def _range_problems(c: Config) -> list[str]:
         "validation_crop": c.validation_crop >= 16,
         "decay_share": 0 < c.decay_share <= 1,
     }
-    for share in ("late_share", "clean_share", "grey_share"):
+    for share in ("late_share", "clean_share", "grey_share", "stored_share"):
         checks[share] = 0 <= getattr(c, share) <= 1
     found = [f"{key}: {getattr(c, key)!r} is out of range" for key, good in checks.items() if not good]
     tables = {"architecture": ARCHITECTURES, "loss": LOSSES, "step": STEPS, "precision": ("auto", "fp32", "bf16", "fp16")}

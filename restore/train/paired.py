@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from restore.data.crops import draw_crops
 from restore.degradations import Degradation, Params, Pipeline, degradation
 from restore.degradations import sample as draw
-from restore.image import to_grey
+from restore.image import quantise, to_grey
 from restore.losses import TABLE as LOSSES
 from restore.train.config import Config
 
@@ -48,10 +48,12 @@ def batch_maker(
         whole = simulate.sample((count, *clean.shape[1:]), generator=g)
         kept = torch.rand(count, generator=g) < config.clean_share
         grey = (torch.rand(count, generator=g) < config.grey_share)[mine].to(device).view(-1, 1, 1, 1)
+        stored = (torch.rand(count, generator=g) < config.stored_share)[mine].to(device).view(-1, 1, 1, 1)
         params = without_effect(whole, kept).select(mine)
         clean = torch.where(grey, to_grey(clean).expand_as(clean), clean)
         degraded = simulate.apply(clean, params)
         degraded = torch.where(grey, degraded[:, :1].expand_as(degraded), degraded)
+        degraded = torch.where(stored, quantise(degraded), degraded)
         conditions = drawn_conditions(simulate, params, config.conditions)
         layout = torch.channels_last
         return {

@@ -1,0 +1,162 @@
+"""Restorers: one face for every kind of picture, tiles equal to the whole, honest about what they cannot take."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+import restore
+from restore.errors import ImageError, RestoreError, UsageError, WeightsError
+from restore.metrics import psnr
+from restore.models import registry
+from restore.models.registry import SHIPPED, load_shipped, weights_path
+from restore.models.resunet import ResUNet
+from restore.restorers.base import Restorer
+from restore.tiling import run_tiled
+
+
+@pytest.fixture(scope="module")
+def denoise() -> Restorer:
+    return restore.load("denoise", device="cpu", precision="fp32")
+
+
+def test_every_kind_of_picture_comes_back_as_it_came(denoise: Restorer, photo: np.ndarray) -> None:
+    part = np.ascontiguousarray(photo[:48, :56])
+    tensor = torch.from_numpy(part).permute(2, 0, 1).float() / 255
+    same = [part, part[:, :, 0], part.astype(np.uint16) * 257, part.astype(np.float32) / 255]
+    for array in same:
+        out = denoise(array)
+        assert out.shape == array.shape and out.dtype == array.dtype
+    for x in (tensor, tensor[None], tensor[None, :1], tensor[None].double(), tensor.expand(2, -1, -1, -1)):
+        out = denoise(x)
+        assert out.shape == x.shape and out.dtype == x.dtype
+    for mode in ("RGB", "L"):
+        out = denoise(Image.fromarray(part).convert(mode))
+        assert out.mode == mode and out.size == (56, 48)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (17, 33), (65, 64)])
+def test_any_size(denoise: Restorer, size: tuple[int, int]) -> None:
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert denoise(x).shape == x.shape
+
+
+def test_denoises_and_finds_out_the_level_itself(denoise: Restorer, photo_tensor: torch.Tensor) -> None:
+    known = restore.load("denoise:sigma=25", device="cpu", precision="fp32")
+    noisy, _ = restore.degrade(photo_tensor, "noise:sigma=25", seed=1)
+    told, blind = (float(psnr(net(noisy), photo_tensor)) for net in (known, denoise))
+    assert told > float(psnr(noisy, photo_tensor)) + 9
+    assert blind > told - 0.2
+    assert float(psnr(denoise(photo_tensor), photo_tensor)) > 40  # a clean picture stays as it is
+
+
+def test_tiles_equal_the_whole(photo: np.ndarray) -> None:
+    large = np.tile(photo, (2, 2, 1))[:500, :700]
+    noisy, _ = restore.degrade(large, "noise:sigma=25")
+    options = {"device": "cpu", "precision": "fp32", "sigma": 25}
+    whole = restore.load("denoise", **options, tile=1024)(noisy.astype(np.float32) / 255)
+    tiles = restore.load("denoise", **options, tile=128)(noisy.astype(np.float32) / 255)
+    assert np.abs(whole - tiles).max() < 1e-4
+    pixels = restore.load("denoise", **options, tile=128).restore_pixels(noisy)
+    assert np.abs(pixels - np.clip(whole, 0, 1) * 255).max() <= 0.51
+
+
+def test_radius_covers_what_the_network_sees() -> None:
+    torch.manual_seed(0)
+    net = ResUNet(widths=(8, 8, 8), blocks=(1, 2, 1), conditions=0)
+    x = torch.rand(1, 3, 256, 256, requires_grad=True)
+    net(x)[0, 0, 128, 131].backward()
+    assert x.grad is not None
+    rows, columns = (x.grad[0].abs().sum(0) > 0).nonzero(as_tuple=True)
+    reach = max(128 - int(rows.min()), int(rows.max()) - 128, 131 - int(columns.min()), int(columns.max()) - 131)
+    assert 0 < reach <= net.radius
+
+
+def test_a_tile_too_large_is_halved_and_a_bad_one_done_again() -> None:
+    x = torch.rand(1, 3, 200, 300, generator=torch.Generator().manual_seed(0))
+    out = torch.full_like(x, -1.0)
+
+    def write(top: int, left: int, y: torch.Tensor) -> None:
+        assert (out[:, :, top : top + y.shape[2], left : left + y.shape[3]] == -1).all()  # written once
+        out[:, :, top : top + y.shape[2], left : left + y.shape[3]] = y
+
+    def hungry(part: torch.Tensor) -> torch.Tensor:
+        if part.shape[2] * part.shape[3] > 90 * 90:
+            raise MemoryError
+        return part * float("nan") if part.mean() > 0.5 else part + 1
+
+    run_tiled(
+        hungry, lambda t, b, le, r: x[:, :, t:b, le:r], write,
+        height=200, width=300, radius=4, multiple=8, tile=256, exact=lambda part: part + 1,
+    )  # fmt: skip
+    assert torch.equal(out, x + 1)
+    with pytest.raises(ImageError, match="not finite"):
+        run_tiled(
+            lambda part: part * float("nan"), lambda t, b, le, r: x[:, :, t:b, le:r], write, height=200, width=300
+        )
+    with pytest.raises(RestoreError, match="smallest tile"):
+        run_tiled(
+            lambda part: (_ for _ in ()).throw(MemoryError()), lambda t, b, le, r: x[:, :, t:b, le:r], write,
+            height=200, width=300,
+        )  # fmt: skip
+
+
+def test_stands_before_a_classifier_and_lets_gradients_pass(denoise: Restorer) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(denoise.as_module(), torchvision.models.squeezenet1_1().eval())
+    x = torch.rand(2, 3, 64, 64, requires_grad=True)
+    model(x).sum().backward()
+    assert x.grad is not None and torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in model[0].parameters())
+
+
+def test_shipped_weights_are_what_the_table_says() -> None:
+    for name, entry in SHIPPED.items():
+        _, header = load_shipped(name)
+        assert header["sha256"] == entry.sha256 and header["name"] == name and header["licence"] == "Apache-2.0"
+        assert weights_path(name).stat().st_size < 4e6
+        assert (weights_path(name).parent / "recipe.toml").exists()
+
+
+def test_weights_that_are_damaged_or_foreign_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "mine.safetensors"
+    shutil.copy(weights_path("denoise"), own)
+    assert restore.load(str(own), sigma=10).spec.task == "denoise"
+    data = bytearray(own.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "denoise").mkdir()
+    (tmp_path / "denoise" / "weights.safetensors").write_bytes(data)
+    monkeypatch.setattr(registry, "ZOO", tmp_path)
+    with pytest.raises(WeightsError, match="damaged"):
+        restore.load("denoise")
+    own.write_bytes(b"not weights at all")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        restore.load(str(own))
+
+
+def test_wrong_names_and_values_are_said_in_words() -> None:
+    for name, words in {
+        "denoize": "did you mean denoise",
+        "denoise:sigma=-1": "sigma from 0 to 255",
+        "denoise:strength=1": "takes no 'strength'",
+        "bicubic": "needs a scale",
+        "bicubic:scale=1.5": "whole scale",
+        "denoise:sigma": "expected key=value",
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            restore.load(name)
+        assert words in str(caught.value), name
+    for bad in (np.zeros((4, 4, 4)), torch.zeros(4, 4, dtype=torch.uint8), torch.full((1, 3, 4, 4), float("nan")), "x.png"):
+        with pytest.raises(ImageError):
+            restore.load("identity")(bad)
+
+
+def test_bicubic_doubles(photo: np.ndarray) -> None:
+    assert restore.load("bicubic:scale=2")(photo).shape == (512, 768, 3)
+    assert np.array_equal(restore.load("identity")(photo), photo)
