@@ -84,7 +84,9 @@ def load_shipped(name: str) -> tuple[nn.Module, dict[str, Any]]:
         raise unknown("shipped model", name, SHIPPED)
     path = weights_path(name)
     if not path.exists():
-        raise WeightsError(f"the weights of {name!r} are not installed ({path})", hint="reinstall restore-kit")
+        raise WeightsError(
+            f"the weights of {name!r} are not installed ({path})", hint="reinstall restore-kit"
+        )
     return load_file(path, sha256=SHIPPED[name].sha256)
 
 

@@ -7,6 +7,8 @@ strided convolutions (DRUNet, Zhang et al. 2021), and a map of the noise level b
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ class ResUNet(nn.Module):
         self.radius = _radius(blocks, unshuffle)
         packed = channels * unshuffle**2
         self.head = nn.Conv2d(packed + conditions, widths[0], 3, padding=1)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(itertools.pairwise(widths))
         self.encoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairs)
         self.middle = _stack(widths[-1], blocks[-1])

@@ -61,7 +61,9 @@ def read_weights(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Te
             header = json.loads((file.metadata() or {}).get("restore", "null"))
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
-        raise WeightsError(f"weights {path} cannot be read: {error}", hint="expected a safetensors file") from error
+        raise WeightsError(
+            f"weights {path} cannot be read: {error}", hint="expected a safetensors file"
+        ) from error
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         raise WeightsError(
             f"weights {path}: expected a header of schema {SCHEMA}, got {header and header.get('schema')}",

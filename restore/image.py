@@ -37,7 +37,9 @@ def check_image(x: Tensor, *, where: str = "image") -> Tensor:
             hint="a single picture C x H x W needs a batch axis: x[None]",
         )
     if not x.is_floating_point():
-        raise ImageError(f"{where}: expected floating values in [0, 1], got {x.dtype}", hint="x.float() / 255")
+        raise ImageError(
+            f"{where}: expected floating values in [0, 1], got {x.dtype}", hint="x.float() / 255"
+        )
     if not bool(torch.isfinite(x).all()):
         raise ImageError(f"{where}: expected finite values, got NaN or infinity")
     return x

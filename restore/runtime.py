@@ -34,7 +34,9 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def pick_precision(name: str, device: torch.device, *, safe: tuple[str, ...] = ("fp32", "bf16", "fp16")) -> str:
+def pick_precision(
+    name: str, device: torch.device, *, safe: tuple[str, ...] = ("fp32", "bf16", "fp16")
+) -> str:
     """``auto`` as the fastest safe arithmetic of the device; anything else is checked.
 
     bf16 is used where the processor computes in it (AVX512-BF16 or AMX, Arm BF16, CUDA of compute capability 8),

@@ -112,7 +112,9 @@ def _run_window(
             raise
         half = -(-max(core.bottom - core.top, core.right - core.left) // (2 * multiple)) * multiple
         if half < SMALLEST:
-            raise RestoreError("out of memory even for the smallest tile", hint="close other programs") from error
+            raise RestoreError(
+                "out of memory even for the smallest tile", hint="close other programs"
+            ) from error
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         for part in windows(core, half):

@@ -74,7 +74,9 @@ def test_import_is_quick_and_needs_no_torch() -> None:
         "import sys, time; t = time.perf_counter(); import restore; restore.__version__;"
         "print(time.perf_counter() - t, 'torch' in sys.modules, 'restore' in dir(restore) or 'load' in dir(restore))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert float(out[0]) < 0.5 and out[1:] == ["False", "True"]
 
 

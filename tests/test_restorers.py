@@ -74,7 +74,9 @@ def test_radius_covers_what_the_network_sees() -> None:
     net(x)[0, 0, 128, 131].backward()
     assert x.grad is not None
     rows, columns = (x.grad[0].abs().sum(0) > 0).nonzero(as_tuple=True)
-    reach = max(128 - int(rows.min()), int(rows.max()) - 128, 131 - int(columns.min()), int(columns.max()) - 131)
+    reach = max(
+        128 - int(rows.min()), int(rows.max()) - 128, 131 - int(columns.min()), int(columns.max()) - 131
+    )
     assert 0 < reach <= net.radius
 
 
@@ -98,7 +100,11 @@ def test_a_tile_too_large_is_halved_and_a_bad_one_done_again() -> None:
     assert torch.equal(out, x + 1)
     with pytest.raises(ImageError, match="not finite"):
         run_tiled(
-            lambda part: part * float("nan"), lambda t, b, le, r: x[:, :, t:b, le:r], write, height=200, width=300
+            lambda part: part * float("nan"),
+            lambda t, b, le, r: x[:, :, t:b, le:r],
+            write,
+            height=200,
+            width=300,
         )
     with pytest.raises(RestoreError, match="smallest tile"):
         run_tiled(
@@ -119,12 +125,16 @@ def test_stands_before_a_classifier_and_lets_gradients_pass(denoise: Restorer) -
 def test_shipped_weights_are_what_the_table_says() -> None:
     for name, entry in SHIPPED.items():
         _, header = load_shipped(name)
-        assert header["sha256"] == entry.sha256 and header["name"] == name and header["licence"] == "Apache-2.0"
+        assert (
+            header["sha256"] == entry.sha256 and header["name"] == name and header["licence"] == "Apache-2.0"
+        )
         assert weights_path(name).stat().st_size < 4e6
         assert (weights_path(name).parent / "recipe.toml").exists()
 
 
-def test_weights_that_are_damaged_or_foreign_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_damaged_or_foreign_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = tmp_path / "mine.safetensors"
     shutil.copy(weights_path("denoise"), own)
     assert restore.load(str(own), sigma=10).spec.task == "denoise"
@@ -152,7 +162,12 @@ def test_wrong_names_and_values_are_said_in_words() -> None:
         with pytest.raises(UsageError) as caught:
             restore.load(name)
         assert words in str(caught.value), name
-    for bad in (np.zeros((4, 4, 4)), torch.zeros(4, 4, dtype=torch.uint8), torch.full((1, 3, 4, 4), float("nan")), "x.png"):
+    for bad in (
+        np.zeros((4, 4, 4)),
+        torch.zeros(4, 4, dtype=torch.uint8),
+        torch.full((1, 3, 4, 4), float("nan")),
+        "x.png",
+    ):
         with pytest.raises(ImageError):
             restore.load("identity")(bad)
 

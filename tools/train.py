@@ -13,7 +13,8 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of clean photographs; subfolders are read too.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint and log.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, bit for bit.")] = False,
     init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,

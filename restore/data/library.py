@@ -52,7 +52,9 @@ def open_library(
         UsageError: no usable picture.
     """
     names = find_pictures(folder)
-    by_hash = sorted(names, key=lambda n: hashlib.sha256(n.as_posix().encode("utf-8", "surrogateescape")).digest())
+    by_hash = sorted(
+        names, key=lambda n: hashlib.sha256(n.as_posix().encode("utf-8", "surrogateescape")).digest()
+    )
     held = set(by_hash[: hold_out if len(names) > 2 * hold_out else min(1, len(names) - 1)])
     skipped: list[str] = []
 

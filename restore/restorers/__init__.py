@@ -29,7 +29,12 @@ def describe(name: str) -> dict[str, str]:
     """
     name, _ = parse_name(name)
     if name in SHIPPED:
-        return {"name": name, "task": SHIPPED[name].task, "kind": "learned", "description": SHIPPED[name].description}
+        return {
+            "name": name,
+            "task": SHIPPED[name].task,
+            "kind": "learned",
+            "description": SHIPPED[name].description,
+        }
     if name in METHODS_TABLE:
         method = METHODS_TABLE[name]
         return {"name": name, "task": method.task, "kind": "classical", "description": method.description}

@@ -49,7 +49,11 @@ def _interpolation(method: str) -> Method:
 METHODS_TABLE: dict[str, Method] = {
     "identity": Method(_identity, "none", "the picture as it is: the row every other one must beat"),
     "nlm": Method(
-        lambda x, sigma: nlm(x, sigma=sigma), "denoise", "non-local means (scikit-image)", radius=16, takes=("sigma",)
+        lambda x, sigma: nlm(x, sigma=sigma),
+        "denoise",
+        "non-local means (scikit-image)",
+        radius=16,
+        takes=("sigma",),
     ),
     **{name: _interpolation(name) for name in METHODS},
 }

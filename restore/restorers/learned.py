@@ -52,7 +52,7 @@ class LearnedRestorer(Restorer):
             parts.append(shipped_estimator(device)[1])
         fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         super().__init__(format_name(name, values), spec, fingerprint=fingerprint, device=device, tile=tile)
-        self.net = net.to(device, memory_format=torch.channels_last)
+        self.net = net.to(device).to(memory_format=torch.channels_last)
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""

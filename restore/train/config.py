@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,11 @@ def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Conf
             known[key] = _as_type(value, hints[key])
         except TypeError as error:
             found.append(f"{key}: {error}")
-    required = {f.name for f in dataclasses.fields(Config) if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    required = {
+        f.name
+        for f in dataclasses.fields(Config)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
     found += [f"missing key {key!r}" for key in sorted(required - set(values))]
     if not required - set(known):
         config = Config(**known)
@@ -165,7 +169,12 @@ def _range_problems(c: Config) -> list[str]:
     for share in ("late_share", "clean_share", "grey_share", "stored_share"):
         checks[share] = 0 <= getattr(c, share) <= 1
     found = [f"{key}: {getattr(c, key)!r} is out of range" for key, good in checks.items() if not good]
-    tables = {"architecture": ARCHITECTURES, "loss": LOSSES, "step": STEPS, "precision": ("auto", "fp32", "bf16", "fp16")}
+    tables: dict[str, Collection[str]] = {
+        "architecture": ARCHITECTURES,
+        "loss": LOSSES,
+        "step": STEPS,
+        "precision": ("auto", "fp32", "bf16", "fp16"),
+    }
     if c.late_loss:
         tables["late_loss"] = LOSSES
     for key, table in tables.items():
@@ -177,5 +186,7 @@ def _range_problems(c: Config) -> list[str]:
         try:
             degradation([part.strip() for part in spec.split("+")])
         except RestoreError as error:
-            found.append(f"degradation {spec!r}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+            found.append(
+                f"degradation {spec!r}: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            )
     return found

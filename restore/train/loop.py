@@ -70,7 +70,7 @@ def fit(
     Raises:
         TrainingError: a loss that is not finite, naming the step; nothing to resume from.
     """
-    net = net.to(device, memory_format=torch.channels_last).train()
+    net = net.to(device).to(memory_format=torch.channels_last).train()
     state = State(net, config)
     start = load_state(out / "last.pt", state, device) if resume else 0
     training = wrap(net)
@@ -78,6 +78,7 @@ def fit(
     batches = Prefetch(make_batch, start=start, stop=config.steps)
     log = _Log(out / "log.jsonl", keep_until=start, enabled=is_main)
     began = last_time = time.perf_counter()
+    score_name = "psnr" if config.step == "paired" else "score"
     running: list[Tensor] = []
     images = waited = 0.0
     try:
@@ -92,9 +93,12 @@ def fit(
             scaler.unscale_(state.optimizer)
             norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip)
             shared = mean_over_processes(loss.detach())
-            if not math.isfinite(float(shared)) or (not scaler.is_enabled() and not math.isfinite(float(norm))):
+            if not math.isfinite(float(shared)) or (
+                not scaler.is_enabled() and not math.isfinite(float(norm))
+            ):
                 raise TrainingError(
-                    f"the loss is not finite at step {step + 1} (loss {float(shared):g}, gradient norm {float(norm):g})",
+                    f"the loss is not finite at step {step + 1} "
+                    f"(loss {float(shared):g}, gradient norm {float(norm):g})",
                     hint="a lower --set lr=..., or --set precision=fp32; the last checkpoint is unharmed",
                 )
             scaler.step(state.optimizer)
@@ -108,9 +112,11 @@ def fit(
                 speed, share = images / (now - last_time), (batches.waited - waited) / (now - last_time)
                 left = (config.steps - done) * (now - began) / (done - start)
                 mean = float(torch.stack(running).mean())
-                log.write({"step": done, "loss": mean, "lr": lr, "images_per_second": speed, "data_share": share})
+                log.write(
+                    {"step": done, "loss": mean, "lr": lr, "images_per_second": speed, "data_share": share}
+                )
                 report(
-                    f"step {done}/{config.steps}  loss {mean:.5f}  best {state.best:.3f}  lr {lr:.2e}  "
+                    f"step {done}/{config.steps}  loss {mean:.5f}  best {score_name} {state.best:.3f}  lr {lr:.2e}  "
                     f"{speed:.0f} images/s  data {share:.0%}  left {duration(left)}"
                 )
                 running, images, waited, last_time = [], 0.0, batches.waited, now
@@ -119,7 +125,9 @@ def fit(
                 if is_main:
                     scores = validate(state.ema.eval())
                     log.write({"step": done, "validation": scores})
-                    report(f"step {done}/{config.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+                    report(
+                        f"step {done}/{config.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items())
+                    )
                     if scores["score"] > state.best:
                         state.best, state.best_step = scores["score"], done
                         on_best(state.ema, done, scores)
@@ -136,7 +144,9 @@ def duration(seconds: float) -> str:
     """``3725`` as ``1 h 02 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return (
+        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    )
 
 
 class _Log:
@@ -160,5 +170,3 @@ class _Log:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-
-

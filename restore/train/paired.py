@@ -43,7 +43,9 @@ def batch_maker(
         late = in_late_phase(config, step)
         count, size = (config.late_batch, config.late_crop) if late else (config.batch, config.crop)
         mine = slice(count * rank // processes, count * (rank + 1) // processes)
-        clean = draw_crops(pictures, seed=config.seed, step=step, batch=count, size=size, part=mine).to(device)
+        clean = draw_crops(pictures, seed=config.seed, step=step, batch=count, size=size, part=mine).to(
+            device
+        )
         g = draw.generator(draw.child_seed(config.seed, "degradation", step))
         whole = simulate.sample((count, *clean.shape[1:]), generator=g)
         kept = torch.rand(count, generator=g) < config.clean_share
@@ -89,7 +91,9 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
     def step(net: nn.Module, batch: Batch, number: int) -> Tensor:
         late = in_late_phase(config, number) and config.late_loss
         loss = LOSSES[config.late_loss if late else config.loss]
-        restored = net(batch["degraded"], batch["conditions"]) if config.conditions else net(batch["degraded"])
+        restored = (
+            net(batch["degraded"], batch["conditions"]) if config.conditions else net(batch["degraded"])
+        )
         return loss(restored.float(), batch["clean"])
 
     return step

@@ -54,7 +54,9 @@ def train(
         say = report if processes.is_main else lambda text: None
         if processes.is_main:
             if (out / "last.pt").exists() and not resume:
-                raise UsageError(f"{out} already holds a run", hint="--resume continues it; or choose another --out")
+                raise UsageError(
+                    f"{out} already holds a run", hint="--resume continues it; or choose another --out"
+                )
             out.mkdir(parents=True, exist_ok=True)
             (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
         library = open_library(
@@ -67,13 +69,17 @@ def train(
         )
         net = _network(config, init)
         count = sum(p.numel() for p in net.parameters())
-        say(f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads")
+        say(
+            f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads"
+        )
         pairs = held_out_pairs(config, library.held_out, where)
         estimates = config.step == "estimate"
         validation = (estimate_validation if estimates else psnr_validation)(config, pairs, where, precision)
 
         def keep_best(ema: nn.Module, step: int, scores: dict[str, float]) -> None:
-            save_weights(out / "best.safetensors", ema.state_dict(), header(config, step, scores), dtype=torch.float32)
+            save_weights(
+                out / "best.safetensors", ema.state_dict(), header(config, step, scores), dtype=torch.float32
+            )
 
         result = fit(
             net,
@@ -121,5 +127,3 @@ def _network(config: Config, init: Path | None) -> nn.Module:
     if init is not None:
         load_into(net, read_weights(init)[0], where=str(init))
     return net
-
-

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from restore.errors import TrainingError
 from restore.train.config import Config
@@ -23,14 +23,18 @@ class State:
         self.best, self.best_step = float("-inf"), 0
         self.decay = config.ema
         self.optimizer = torch.optim.AdamW(
-            net.parameters(), lr=config.lr, betas=(config.betas[0], config.betas[1]), weight_decay=config.weight_decay
+            net.parameters(),
+            lr=config.lr,
+            betas=(config.betas[0], config.betas[1]),
+            weight_decay=config.weight_decay,
         )
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
         """Moves the average towards the weights; young averages move faster."""
         decay = min(self.decay, (step + 1) / (step + 10))
-        ours, theirs = list(self.ema.parameters()), list(self.net.parameters())
+        ours: list[Tensor] = list(self.ema.parameters())
+        theirs: list[Tensor] = list(self.net.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
@@ -56,7 +60,9 @@ def load_state(path: Path, state: State, device: torch.device) -> int:
         TrainingError: no checkpoint, or one of another network.
     """
     if not path.exists():
-        raise TrainingError(f"nothing to resume: {path} is not there", hint="leave --resume out to start anew")
+        raise TrainingError(
+            f"nothing to resume: {path} is not there", hint="leave --resume out to start anew"
+        )
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         state.net.load_state_dict(content["net"])

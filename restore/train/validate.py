@@ -58,7 +58,10 @@ def psnr_validation(
 def estimate_validation(
     config: Config, pairs: dict[str, list[Pair]], device: torch.device, precision: str
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """``validate(net)``: mean absolute error of the estimate per degradation, in units of 255; "score" is minus their mean."""
+    """``validate(net)``: mean absolute error of the estimate per degradation, in units of 255.
+
+    "score" is minus their mean.
+    """
 
     def validate(net: nn.Module) -> dict[str, float]:
         scores = {}
