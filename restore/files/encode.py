@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from dataclasses import replace
@@ -118,7 +119,14 @@ def _encode(file: IO[bytes], picture: Picture, kind: str, quality: int | None, s
         _write_bmp_with_alpha(file, picture)
     else:
         image = _as_image(picture) if kind != "GIF" else _as_palette(picture)
-        image.save(file, kind, **_options(picture, kind, quality, suffix))
+        options = _options(picture, kind, quality, suffix)
+        if kind == "JPEG2000":
+            # Through memory: on a full disk Pillow's encoder for it tries to write for ever.
+            memory = io.BytesIO()
+            image.save(memory, kind, **options)
+            file.write(memory.getbuffer())
+        else:
+            image.save(file, kind, **options)
 
 
 def _interleave(picture: Picture) -> np.ndarray:
