@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import restore
 from restore.data.library import open_library
+from restore.data.pairs import open_pairs
 from restore.errors import ConfigError, TrainingError, UsageError
 from restore.models.weights import read_weights
 from restore.train.config import Config, load_config, make_config
@@ -21,7 +24,7 @@ from restore.train.loop import learning_rate
 from restore.train.paired import batch_maker
 from restore.train.run import train
 
-TINY = {
+TINY: dict[str, Any] = {
     "name": "tiny",
     "task": "denoise",
     "architecture": "resunet",
@@ -181,6 +184,21 @@ def test_batches_depend_on_seed_and_step_alone(samples: Path) -> None:
     assert not torch.equal(whole["clean"], again["clean"])
     noise = (whole["degraded"] - whole["clean"]).flatten(1)
     assert torch.allclose(noise.std(1), whole["conditions"][:, 0], rtol=0.1, atol=1e-7)
+
+
+def test_two_folders_matched_by_name(samples: Path, tmp_path: Path) -> None:
+    restore.degrade_folder(samples, tmp_path / "noisy", degradation="noise:sigma=25", format="tiff")
+    pairs = tiny(degradation=[], conditions=[], validation=[], arch={**TINY["arch"], "conditions": 0})
+    library = open_pairs(samples, tmp_path / "noisy", min_side=64, hold_out=1)
+    batch = batch_maker(pairs, library.train, torch.device("cpu"))(0)
+    noise = (batch["degraded"] - batch["clean"]).std()
+    assert 0.07 < float(noise) < 0.11  # the same place of both pictures
+    result = train(pairs, samples, tmp_path / "run", degraded=tmp_path / "noisy", device="cpu", report=quiet)
+    assert result.best > 15
+    with pytest.raises(UsageError, match="bring their own"):
+        train(tiny(), samples, tmp_path / "no", degraded=tmp_path / "noisy", device="cpu", report=quiet)
+    with pytest.raises(UsageError, match="partner"):
+        open_pairs(samples, tmp_path / "run")
 
 
 def test_killed_run_resumes(samples: Path, tmp_path: Path) -> None:

@@ -12,6 +12,10 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a recipe.toml of yours.")],
     data: Annotated[Path, typer.Option(help="Folder of clean photographs; subfolders are read too.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint and log.")],
+    degraded: Annotated[
+        Path | None,
+        typer.Option(help="Degraded partners of --data, matched by name, instead of simulated ones."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable."),
@@ -34,6 +38,7 @@ def train(
         config,
         data,
         out,
+        degraded=degraded,
         resume=resume,
         init=init,
         device=device,

@@ -15,13 +15,13 @@ from torch import Tensor
 def draw_crops(
     pictures: Sequence[np.ndarray], *, seed: int, step: int, batch: int, size: int, part: slice = slice(None)
 ) -> Tensor:
-    """``B x 3 x size x size`` float32 in [0, 1], channels last: crops ``part`` of the batch of ``batch``.
+    """``B x C x size x size`` float32 in [0, 1], channels last: crops ``part`` of the batch of ``batch``.
 
     Pictures are chosen by their area; of two random places the better textured is kept (flat sky teaches little);
     flips and transposes are free augmentation.
     """
     area = np.cumsum([p.shape[0] * p.shape[1] for p in pictures], dtype=np.float64)
-    crops = np.empty((len(range(batch)[part]), size, size, 3), dtype=np.uint8)
+    crops = np.empty((len(range(batch)[part]), size, size, pictures[0].shape[2]), dtype=np.uint8)
     for out, i in zip(crops, range(batch)[part], strict=True):
         rng = np.random.default_rng((seed, step, i))
         picture = pictures[int(np.searchsorted(area, rng.random() * area[-1]))]

@@ -52,10 +52,7 @@ def open_library(
         UsageError: no usable picture.
     """
     names = find_pictures(folder)
-    by_hash = sorted(
-        names, key=lambda n: hashlib.sha256(n.as_posix().encode("utf-8", "surrogateescape")).digest()
-    )
-    held = set(by_hash[: hold_out if len(names) > 2 * hold_out else min(1, len(names) - 1)])
+    held = hold_out_names(names, hold_out)
     skipped: list[str] = []
 
     def sizes(name: Path) -> list[np.ndarray]:
@@ -85,6 +82,17 @@ def open_library(
         f"{len(held_out)} held out, {len(skipped)} unreadable"
     )
     return library
+
+
+def hold_out_names(names: Sequence[Path], count: int) -> set[Path]:
+    """``count`` names chosen by their hash, so that a picture's role does not depend on its neighbours.
+
+    Of few pictures only one is held out, of a single one none.
+    """
+    by_hash = sorted(
+        names, key=lambda n: hashlib.sha256(n.as_posix().encode("utf-8", "surrogateescape")).digest()
+    )
+    return set(by_hash[: count if len(names) > 2 * count else min(1, len(names) - 1)])
 
 
 def read_rgb8(path: Path) -> np.ndarray:

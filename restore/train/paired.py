@@ -33,16 +33,17 @@ def batch_maker(
     """``make(step)`` gives ``{"clean", "degraded", "conditions"}``, a function of (seed, step) alone.
 
     Args:
+        pictures: ``H x W x 3`` clean ones, degraded here; or ``H x W x 6`` pairs, clean first (no conditions).
         part: (rank, processes): which share of every batch this process makes. Crops and parameters are drawn for
             the whole batch, so that shares of several processes are exactly the batch of one.
     """
+    if pictures[0].shape[2] == 6:
+        return _pair_maker(config, pictures, device, part)
     simulate = degradation([p.strip() for spec in config.degradation for p in spec.split("+")])
     rank, processes = part
 
     def make(step: int) -> Batch:
-        late = in_late_phase(config, step)
-        count, size = (config.late_batch, config.late_crop) if late else (config.batch, config.crop)
-        mine = slice(count * rank // processes, count * (rank + 1) // processes)
+        count, size, mine = _share(config, step, rank, processes)
         clean = draw_crops(pictures, seed=config.seed, step=step, batch=count, size=size, part=mine).to(
             device
         )
@@ -65,6 +66,25 @@ def batch_maker(
         }
 
     return make
+
+
+def _pair_maker(
+    config: Config, pictures: Sequence[np.ndarray], device: torch.device, part: tuple[int, int]
+) -> Callable[[int], Batch]:
+    def make(step: int) -> Batch:
+        count, size, mine = _share(config, step, *part)
+        both = draw_crops(pictures, seed=config.seed, step=step, batch=count, size=size, part=mine).to(device)
+        clean, degraded = (h.contiguous(memory_format=torch.channels_last) for h in both.split(3, 1))
+        return {"clean": clean, "degraded": degraded}
+
+    return make
+
+
+def _share(config: Config, step: int, rank: int, processes: int) -> tuple[int, int, slice]:
+    """How many samples the batch of ``step`` has, how large their crops are, and which this process makes."""
+    late = in_late_phase(config, step)
+    count, size = (config.late_batch, config.late_crop) if late else (config.batch, config.crop)
+    return count, size, slice(count * rank // processes, count * (rank + 1) // processes)
 
 
 def without_effect(params: Params, where: Tensor) -> Params:

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from restore.data.library import open_library
+from restore.data.library import Library, open_library
+from restore.data.pairs import open_pairs
 from restore.errors import UsageError
 from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
@@ -28,6 +29,7 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    degraded: Path | None = None,
     init: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -40,6 +42,8 @@ def train(
 
     Args:
         data: a folder of clean photographs; subfolders are read too.
+        degraded: their degraded partners, matched by name, for a recipe whose ``degradation`` and ``conditions``
+            are empty; they are used at the size they have.
         init: weights to start from instead of random ones.
 
     Raises:
@@ -59,14 +63,7 @@ def train(
                 )
             out.mkdir(parents=True, exist_ok=True)
             (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
-        library = open_library(
-            data,
-            long_sides=config.long_sides,
-            min_downscale=config.min_downscale,
-            min_side=config.min_side,
-            hold_out=config.hold_out,
-            report=say,
-        )
+        library = _library(config, data, degraded, say)
         net = _network(config, init)
         count = sum(p.numel() for p in net.parameters())
         say(
@@ -102,6 +99,28 @@ def train(
             f"waiting for data {result.data_share:.0%}; weights in {out / 'best.safetensors'}"
         )
         return result
+
+
+def _library(config: Config, data: Path, degraded: Path | None, say: Callable[[str], None]) -> Library:
+    if degraded is not None:
+        if config.conditions or config.degradation:
+            raise UsageError(
+                "pairs of folders bring their own degradation and nobody knows their conditions",
+                hint="--set degradation=[] --set conditions=[] --set validation=[] --set arch.conditions=0",
+            )
+        return open_pairs(data, degraded, min_side=config.min_side, hold_out=config.hold_out, report=say)
+    if not config.degradation:
+        raise UsageError(
+            "the recipe has no degradation", hint="give the degraded partners: --degraded FOLDER"
+        )
+    return open_library(
+        data,
+        long_sides=config.long_sides,
+        min_downscale=config.min_downscale,
+        min_side=config.min_side,
+        hold_out=config.hold_out,
+        report=say,
+    )
 
 
 def header(config: Config, step: int, scores: dict[str, float]) -> dict[str, object]:

@@ -24,6 +24,9 @@ def held_out_pairs(
 ) -> dict[str, list[Pair]]:
     """Per validation degradation the (clean, degraded, conditions) of every picture's middle; always the same."""
     pairs: dict[str, list[Pair]] = {}
+    if pictures and pictures[0].shape[2] == 6:
+        halves = [centre_crop(p, config.validation_crop).to(device).split(3, 1) for p in pictures]
+        return {"pairs": [(clean, degraded, torch.zeros(1, 0)) for clean, degraded in halves]}
     for spec in config.validation or config.degradation:
         simulate = degradation([p.strip() for p in spec.split("+")])
         pairs[spec] = []
