@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -85,3 +86,21 @@ def test_nothing_names_the_place_it_was_written_in() -> None:
     for path in [*sources(), *(p.relative_to(ROOT) for p in ROOT.glob("*.md"))]:
         text = (ROOT / path).read_text()
         assert not [w for w in words if w in text], path
+
+
+def test_the_wheel_holds_code_weights_and_samples(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("restore_kit-*-py3-none-any.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    for path in sources():
+        assert (path if path.parts[0] == "restore" else Path("restore", *path.parts)).as_posix() in held
+    for name in ("denoise", "noise-level"):
+        for part in ("recipe.toml", "weights.safetensors", "card.md"):
+            assert f"restore/models/zoo/{name}/{part}" in held
+    assert "restore/samples/cat.png" in held and "restore/py.typed" in held
+    tops = {name.split("/")[0] for name in held}
+    assert tops == {"restore", next(t for t in tops if t.endswith(".dist-info"))}

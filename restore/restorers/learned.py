@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped
+from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer, RestorerSpec
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
@@ -27,27 +28,28 @@ class LearnedRestorer(Restorer):
         self,
         name: str,
         net: nn.Module,
-        header: dict[str, Any],
+        about: ModelSpec,
         *,
+        sha256: str,
         description: str,
         device: torch.device,
         precision: str,
         tile: int | None,
         values: dict[str, Value],
     ) -> None:
-        takes = tuple(header["conditions"])
         spec = RestorerSpec(
-            task=str(header["task"]),
+            task=about.task,
             kind="learned",
             description=description,
-            radius=net.radius,  # type: ignore[arg-type]
-            multiple=net.multiple,  # type: ignore[arg-type]
-            takes=takes,
+            scale=about.scale,
+            radius=about.radius,
+            multiple=about.multiple,
+            takes=about.conditions,
             precision=precision,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
-        self.blind = "sigma" in takes and self.sigma is None
-        parts = [header["sha256"], sorted(values.items()), precision]
+        self.blind = "sigma" in spec.takes and self.sigma is None
+        parts = [sha256, sorted(values.items()), precision]
         if self.blind:
             parts.append(shipped_estimator(device)[1])
         fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -77,19 +79,25 @@ def load_learned(
     """A shipped network by name, or a weight file by path.
 
     Raises:
-        UsageError: a value the network does not take.
+        UsageError: a value the network does not take, or a network that is no restorer.
         WeightsError: missing, damaged or foreign weights.
     """
     shipped = SHIPPED.get(name)
     net, header = load_shipped(name) if shipped else load_file(Path(name))
-    check_values(name, values, tuple(header.get("conditions", ())))
+    if not hasattr(net, "spec"):
+        raise UsageError(
+            f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
+        )
+    about: ModelSpec = net.spec(task=str(header["task"]), conditions=tuple(header["conditions"]))
+    check_values(name, values, about.conditions)
     return LearnedRestorer(
         name,
         net,
-        header,
+        about,
+        sha256=str(header["sha256"]),
         description=shipped.description if shipped else f"weights of {header.get('name', name)}",
         device=device,
-        precision=pick_precision(precision, device),
+        precision=pick_precision(precision, device, safe=about.precisions),
         tile=tile,
         values=values,
     )
