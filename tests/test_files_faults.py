@@ -163,6 +163,11 @@ def test_what_is_not_a_readable_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(ImageError, match=reason):
             read_picture(path)
 
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="regular"):
+        read_picture(tmp_path / "pipe.png")
+    (tmp_path / "a.png").touch()
+
     def denied(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 from collections.abc import Iterator
@@ -39,7 +38,7 @@ def read_picture(path: Path | str, *, max_megapixels: float = 400.0) -> Picture:
 
     Raises:
         ImageError: missing, not readable, not a picture, damaged, cut off, animated, too large, or of a kind
-            that could not be written back alike. Never returns part of a picture.
+            that could not be written back alike.
     """
     with _opened(Path(path)) as file:
         return _read(file, max_megapixels)
@@ -60,9 +59,10 @@ def picture_size(path: Path | str) -> tuple[int, int]:
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file, with whatever goes wrong with it as an ImageError that names it."""
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe could wait for ever
+            raise ImageError("not a regular file")
         with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ImageError("not a regular file")
             yield file
     except MemoryError:
         raise

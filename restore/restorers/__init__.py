@@ -6,6 +6,7 @@ from pathlib import Path
 
 from restore.errors import UsageError, unknown
 from restore.models.registry import SHIPPED, load_shipped
+from restore.models.weights import read_weights
 from restore.names import Value, parse_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
@@ -47,6 +48,8 @@ def takes(name: str) -> set[str]:
     Raises:
         UsageError: an unknown name.
     """
+    if _is_weight_file(name):
+        return set(read_weights(Path(name))[1].get("conditions", ()))
     name, _ = parse_name(name)
     if name in METHODS_TABLE:
         return set(METHODS_TABLE[name].takes)

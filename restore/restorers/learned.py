@@ -84,11 +84,12 @@ def load_learned(
     """
     shipped = SHIPPED.get(name)
     net, header = load_shipped(name) if shipped else load_file(Path(name))
-    if not hasattr(net, "spec"):
+    face: Any = getattr(net, "spec", None)
+    if face is None:
         raise UsageError(
             f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
         )
-    about: ModelSpec = net.spec(task=str(header["task"]), conditions=tuple(header["conditions"]))
+    about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
     check_values(name, values, about.conditions)
     return LearnedRestorer(
         name,
