@@ -312,9 +312,9 @@ def test_a_full_disk_ends_the_run(photos: Path, tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(restore.files, "write_picture", full)
         with pytest.raises(RestoreError, match="No space left") as caught:
-            restore_folder(photos, tmp_path / "out", model="identity")
+            restore_folder(photos, tmp_path / "out", model="nlm:sigma=60")
     assert caught.value.exit_code == 1
-    assert len(restore_folder(photos, tmp_path / "out", model="identity").done) == 5
+    assert len(restore_folder(photos, tmp_path / "out", model="nlm:sigma=60").done) == 5
 
 
 def test_alpha_grows_with_the_picture(tmp_path: Path) -> None:
@@ -462,3 +462,13 @@ def test_every_kind_of_failure_reaches_the_caller() -> None:
         }
         with pytest.raises(RestoreError, match="the end"):
             flow(jobs(100), **{**steps, place: fail_at("3")}, failed=fatal)
+
+
+def test_an_unchanged_picture_is_copied_byte_for_byte(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(noise).save(tmp_path / "in" / "a.jpg", quality=60)
+    restore_folder(tmp_path / "in", tmp_path / "out", model="identity")
+    assert (tmp_path / "out" / "a.jpg").read_bytes() == (tmp_path / "in" / "a.jpg").read_bytes()
+    restore_folder(tmp_path / "in", tmp_path / "png", model="identity", format="png")
+    assert Image.open(tmp_path / "png" / "a.png").format == "PNG"

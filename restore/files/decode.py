@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import cv2
+import numpy as np
 from PIL import Image
 
 from restore.errors import ImageError
 from restore.files import png16, pnm16
-from restore.files.exif import split_orientation
+from restore.files.exif import split_orientation, turn
 from restore.files.formats import FORMATS
 from restore.files.jpeg import check_complete, tables_of
 from restore.files.picture import Picture
@@ -155,14 +156,20 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
         told["lossless"] = _is_lossless_webp(file)
     else:
         _refuse_hidden_depth(file, image, kind)
-    if not deep:
+    if kind == "PNG" and not deep:
         image.load()  # only now the EXIF of a PNG that has it at its end is known
     orientation, exif = split_orientation(image.info.get("exif"))
     dpi = image.info.get("dpi")
     if dpi and min(dpi) > 0:
         told["dpi"] = (float(dpi[0]), float(dpi[1])) if orientation < 5 else (float(dpi[1]), float(dpi[0]))
     icc = image.info.get("icc_profile") or None
-    arrays: Planes = png16.read_png16(file, chunks, orientation) if deep else planes(image, orientation)
+    arrays: Planes
+    if deep:
+        arrays = png16.read_png16(file, chunks, orientation)
+    elif kind == "WEBP":
+        arrays = _webp_planes(file, image, orientation)
+    else:
+        arrays = planes(image, orientation)
     if kind == "JPEG":
         check_complete(file, arrays[0], orientation)
     return Picture(*arrays, icc=icc, exif=exif, **told)
@@ -173,6 +180,20 @@ def _scale_transparency(image: Image.Image, header: bytes) -> None:
     level = image.info.get("transparency")
     if isinstance(level, int) and image.mode == "L" and header[8] in (2, 4) and header[9] == 0:
         image.info["transparency"] = level * 255 // (2 ** header[8] - 1)
+
+
+def _webp_planes(file: IO[bytes], image: Image.Image, orientation: int) -> Planes:
+    """By OpenCV, whose pixels are the same: Pillow's decoder of animations takes three times the memory."""
+    file.seek(0)
+    array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise ImageError("the file is damaged or cut off", hint=_AGAIN)
+    if image.mode == "RGB" and array.shape[2:] == (3,):
+        return turn(cv2.cvtColor(array, cv2.COLOR_BGR2RGB, dst=array), orientation), None, None
+    if image.mode == "RGBA" and array.shape[2:] == (4,):
+        colours = turn(cv2.cvtColor(array, cv2.COLOR_BGRA2RGB), orientation)
+        return colours, turn(array[:, :, 3], orientation), None
+    return planes(image, orientation)
 
 
 def _is_lossless_webp(file: IO[bytes]) -> bool:

@@ -49,6 +49,19 @@ def change_planes(picture: Picture, change: Change) -> Picture:
     return replace(picture, pixels=after, alpha=alpha, black=black)
 
 
+def same_pixels(a: Picture, b: Picture) -> bool:
+    """Whether two pictures have the same values everywhere; stops at the first rows that differ."""
+    planes = ((a.pixels, b.pixels), (a.alpha, b.alpha), (a.black, b.black))
+    return all(x is y or (x is not None and y is not None and _equal(x, y)) for x, y in planes)
+
+
+def _equal(x: np.ndarray, y: np.ndarray) -> bool:
+    if x.shape != y.shape:
+        return False
+    tops = range(0, len(x), _ROWS)
+    return all(np.array_equal(x[t : t + _ROWS], y[t : t + _ROWS]) for t in tops)
+
+
 def blend(before: np.ndarray, after: np.ndarray, strength: float) -> np.ndarray:
     """``before + strength * (after - before)`` in the dtype of ``before``, rounded half up, by bands of rows.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from restore.errors import UsageError
 from restore.folder.plan import Job, PathLike, parse_shard, plan
-from restore.folder.planes import blend, change_planes
+from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
 from restore.folder.run import Progress, run
 
@@ -38,7 +39,8 @@ def restore_folder(
 
     Pictures finished by an earlier call with the same settings are skipped, so a killed run is continued by
     the same call. A picture that cannot be done is in ``failed`` with its reason, and the rest goes on.
-    Alpha, the picture's depth, profile and metadata are kept.
+    Alpha, the picture's depth, profile and metadata are kept. Where a restorer changes no pixel the file itself
+    is copied, so that a lossy format is not coded once more for nothing.
 
     Args:
         model: a restorer, ``name`` or ``name:key=value,key=value``.
@@ -78,8 +80,12 @@ def restore_folder(
         "quality": quality,
     }
 
-    def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture, Any]:
-        return restore_picture(picture, restorer, strength=strength, progress=progress), None
+    def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
+        made = restore_picture(picture, restorer, strength=strength, progress=progress)
+        as_it_came = (
+            format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
+        )
+        return (None if as_it_came and same_pixels(picture, made) else made), None
 
     return run(
         jobs,

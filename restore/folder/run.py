@@ -7,6 +7,7 @@ overwritten: see :func:`run`.
 from __future__ import annotations
 
 import errno
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,8 @@ _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Progress = Callable[[float], None]
 # What is done to one picture: (job, picture, progress) -> the picture to write and a record for the manifest.
-Work = Callable[[Job, "Picture", Progress], "tuple[Picture, Any]"]
+# None instead of a picture: nothing is changed, the file itself is copied.
+Work = Callable[[Job, "Picture", Progress], "tuple[Picture | None, Any]"]
 
 
 def run(
@@ -154,7 +156,7 @@ class _Run:
             bound=BOUND,
         )
 
-    def work(self, item: Item) -> tuple[Picture, Any, Outcome]:
+    def work(self, item: Item) -> tuple[Picture | None, Any, Outcome]:
         job = item.job
         picture = item.take()
         height, width = picture.pixels.shape[:2]
@@ -172,14 +174,18 @@ class _Run:
         return made, record, Outcome(job.file, job.output, "", width * height / 1e6, seconds)
 
     def write(self, item: Item) -> None:
-        from restore.files import write_picture
+        from restore.files import atomic_write, write_picture
 
         job = item.job
         picture, record, outcome = item.take()
         path = self.base / job.output
         path.parent.mkdir(parents=True, exist_ok=True)
         self.manifest.begin(job, record)
-        write_picture(path, picture, format=self.format, quality=self.quality)
+        if picture is None:
+            with atomic_write(path) as temporary:
+                shutil.copyfile(job.source, temporary)
+        else:
+            write_picture(path, picture, format=self.format, quality=self.quality)
         self.manifest.finish(job, record)
         self.result.done.append(outcome)
         self.tell(Event("done", job.file, outcome, source_bytes=job.size))
