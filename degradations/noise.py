@@ -76,7 +76,9 @@ GAUSSIAN = Degradation(
     gaussian_noise,
     {
         "sigma": _SIGMA,
-        "channels": Knob("independent per channel, or one grey field", choices=("each", "grey"), default="each"),
+        "channels": Knob(
+            "independent per channel, or one grey field", choices=("each", "grey"), default="each"
+        ),
     },
 )
 BENCHMARK = Degradation("awgn", benchmark_noise, {"sigma": _SIGMA})
