@@ -137,7 +137,7 @@ def test_weights_that_are_damaged_or_foreign_are_refused(
 ) -> None:
     own = tmp_path / "mine.safetensors"
     shutil.copy(weights_path("denoise"), own)
-    assert restore.load(str(own), sigma=10).spec.task == "denoise"
+    assert restore.load(f"{own}:sigma=10").spec.task == restore.load(str(own)).spec.task == "denoise"
     data = bytearray(own.read_bytes())
     data[-1] ^= 1
     (tmp_path / "denoise").mkdir()

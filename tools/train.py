@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from restore.tools.output import say
+
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a recipe.toml of yours.")],
@@ -26,22 +28,28 @@ def train(
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all.")] = None,
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
-    import sys
-
+    from restore.errors import unknown
     from restore.models.registry import ZOO
     from restore.train.config import load_config
     from restore.train.run import train as run
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
+    if not recipe.endswith(".toml") and not path.exists():
+        raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
     config = load_config(path, settings or [])
-    run(
-        config,
-        data,
-        out,
-        degraded=degraded,
-        resume=resume,
-        init=init,
-        device=device,
-        threads=threads,
-        report=lambda text: print(text, file=sys.stderr, flush=True),
-    )
+    try:
+        run(
+            config,
+            data,
+            out,
+            degraded=degraded,
+            resume=resume,
+            init=init,
+            device=device,
+            threads=threads,
+            report=say,
+        )
+    except KeyboardInterrupt:
+        if (out / "last.pt").exists():
+            say("stopped; the same command with --resume goes on from the last validation")
+        raise

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from restore import version as ours
+from restore.models.registry import SHIPPED
 from restore.runtime import cpu_name
 
 _PACKAGES = ("torch", "numpy", "scikit-image", "pillow", "opencv-python-headless")
@@ -27,6 +28,7 @@ def environment(*, device: str) -> dict[str, Any]:
     return {
         "restore": ours.__version__,
         "commit": commit(),
+        "weights": {name: entry.sha256 for name, entry in SHIPPED.items()},
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
         "platform": platform.platform(terse=True),

@@ -35,8 +35,13 @@ def find_pictures(folder: Path | str) -> list[Path]:
         seen.add(identity)
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         pictures = (Path(here, name) for name in names if not name.startswith("."))
-        found += [path.relative_to(folder) for path in pictures if format_of(path) and path.is_file()]
+        found += [path.relative_to(folder) for path in pictures if format_of(path) and _there(path)]
     return sorted(found)
+
+
+def _there(path: Path) -> bool:
+    """A file, or a link that leads nowhere: reading that says so, leaving it out would lose it silently."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _refuse(error: OSError) -> None:

@@ -70,7 +70,8 @@ def load(
     """The restorer of that name, ready to be called with a picture.
 
     Args:
-        name: ``"denoise"``, ``"denoise:sigma=25"``, ``"bicubic:scale=2"``, or the path of a ``.safetensors`` file.
+        name: ``"denoise"``, ``"denoise:sigma=25"``, ``"bicubic:scale=2"``, or the path of a ``.safetensors`` file,
+            which takes values as well.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the processor has it), ``fp32``, ``bf16`` or, on CUDA, ``fp16``.
         tile: side of the windows that a large picture is cut into, in pixels; None: 1024.
@@ -83,10 +84,10 @@ def load(
     where = pick_device(device)
     if tile is not None and tile < 32:
         raise UsageError(f"expected a tile of at least 32 pixels, got {tile}")
-    if _is_weight_file(name):
-        return load_learned(name, device=where, precision=precision, tile=tile, values=values)
-    plain, given = parse_name(name)
+    plain, given = (name, {}) if _is_weight_file(name) else parse_name(name)
     both = {**given, **values}
+    if _is_weight_file(plain):
+        return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
