@@ -86,7 +86,7 @@ def test_a_mixed_folder_ends_with_one_and_says_why(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "failed: bad.png: " in done.stderr
-    assert "2 restored, 0 skipped, 1 failed in " in done.stderr
+    assert "2 restored (2 left as they are), 0 skipped, 1 failed in " in done.stderr
     assert "Traceback" not in done.stderr
     report = json.loads(done.stdout)
     assert [o["file"] for o in report["done"]] == ["a.png", "sub/b.png"]

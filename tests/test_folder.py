@@ -468,7 +468,8 @@ def test_an_unchanged_picture_is_copied_byte_for_byte(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
     (tmp_path / "in").mkdir()
     Image.fromarray(noise).save(tmp_path / "in" / "a.jpg", quality=60)
-    restore_folder(tmp_path / "in", tmp_path / "out", model="identity")
+    result = restore_folder(tmp_path / "in", tmp_path / "out", model="identity")
+    assert [o.changed for o in result.done] == [False]
     assert (tmp_path / "out" / "a.jpg").read_bytes() == (tmp_path / "in" / "a.jpg").read_bytes()
     restore_folder(tmp_path / "in", tmp_path / "png", model="identity", format="png")
     assert Image.open(tmp_path / "png" / "a.png").format == "PNG"

@@ -118,6 +118,7 @@ class FolderProgress:
             say(
                 f"[{self.finished}/{self.total}] {outcome.output}  "
                 f"{outcome.megapixels:.2f} MP  {duration(outcome.seconds)}"
+                + ("" if outcome.changed else "  left as it is")
             )
 
     def _move(self, file: str) -> None:
@@ -138,7 +139,9 @@ class FolderProgress:
 
     def summary(self, result: FolderResult) -> str:
         """``12 restored, 3 skipped, 1 failed in 12.3 s (3.40 MP/s)``."""
-        counts = f"{len(result.done)} {self.verb}, {len(result.skipped)} skipped, {len(result.failed)} failed"
+        same = sum(not o.changed for o in result.done)
+        alone = f" ({same} left as they are)" if same else ""
+        counts = f"{len(result.done)} {self.verb}{alone}, {len(result.skipped)} skipped, {len(result.failed)} failed"
         speed = result.megapixels / result.seconds if result.seconds > 0 else 0.0
         return f"{counts} in {duration(result.seconds)}" + (f" ({speed:.2f} MP/s)" if result.done else "")
 

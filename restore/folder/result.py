@@ -19,6 +19,7 @@ class Outcome:
         reason: why it failed or was skipped; empty for a picture that was done.
         megapixels: of the source picture.
         seconds: spent on the pixels alone, without reading and writing.
+        changed: False where the restorer left every pixel alone and the file was copied.
     """
 
     file: str
@@ -26,6 +27,7 @@ class Outcome:
     reason: str = ""
     megapixels: float = 0.0
     seconds: float = 0.0
+    changed: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "output": o.output,
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
+        "changed": o.changed,
     }

@@ -171,7 +171,11 @@ class _Run:
         del picture
         made, record = self.work_on(job, box.pop(), progress)
         seconds = time.perf_counter() - began
-        return made, record, Outcome(job.file, job.output, "", width * height / 1e6, seconds)
+        return (
+            made,
+            record,
+            Outcome(job.file, job.output, "", width * height / 1e6, seconds, changed=made is not None),
+        )
 
     def write(self, item: Item) -> None:
         from restore.files import atomic_write, write_picture
