@@ -53,7 +53,9 @@ def pick_precision(
         if name not in safe:
             raise UsageError(f"precision {name} is not safe for this model", hint=f"one of {', '.join(safe)}")
         return name
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_bf16()
+    native = (
+        torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else cpu_has_bf16()
+    )
     return "bf16" if native and "bf16" in safe else "fp32"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +86,22 @@ class BenchResult:
         notes = "".join(f"- {note}\n" for note in self.notes())
         pictures = f"{data['pictures']} pictures of {data['folder']} (`{data['pixels']}`)"
         machine = f"{env['processor']}, {env['threads']} threads, torch {env['torch']}, {env['date'][:10]}"
-        return f"{table}\n{protocols}{notes}\n{pictures}; {machine}; commit {env['commit'] or 'none'}\n"
+        made = f"{pictures}; {machine}; commit {env['commit'] or 'none'}"
+        return f"{table}\n{protocols}{notes}\n```console\n$ {self.command}\n```\n\n{made}\n"
+
+    @property
+    def command(self) -> str:
+        """The command that makes these numbers again, run beside the folder of the pictures."""
+        given = self.options
+        words = ["restore", "bench"]
+        for label in given["degradations"]:
+            words += ["-d", label]
+        words += ["-m", ",".join(given["models"]), "--data", f"{self.data['folder']}/"]
+        plain = {"seed": 0, "limit": None, "precision": "auto", "tile": None, "threads": None}
+        for key, usual in plain.items():
+            if given.get(key) != usual:
+                words += [f"--{key}", str(given[key])]
+        return shlex.join(words)
 
     def missed(self, gates: Mapping[str, float]) -> list[str]:
         """One sentence per model and condition whose mean is below a gate, or is not there at all."""

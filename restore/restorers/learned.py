@@ -59,12 +59,16 @@ class LearnedRestorer(Restorer):
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
         if self.blind:
-            return damp_clean(look_for_noise(read, height, width, device=self.device))[:, None]
+            return damp_clean(
+                look_for_noise(read, height, width, device=self.device, precision=self.spec.precision)
+            )[:, None]
         if self.sigma is None:
             return None
         return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        if seen is not None and not bool((seen > 0).any()):
+            return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, "fp32" if exact else self.spec.precision):
             y = self.net(rgb) if seen is None else self.net(rgb, seen)
