@@ -8,6 +8,7 @@ strided convolutions (DRUNet, Zhang et al. 2021), and a map of the noise level b
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,19 @@ class ResUNet(nn.Module):
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of a network with fewer blocks as weights of this one, which then computes the same.
+
+        Blocks that ``state`` lacks become identities: their first convolution stays as initialised, their second
+        one is zero (Net2Net's function-preserving growth, Chen et al. 2016).
+        """
+        grown = dict(state)
+        for name, block in self.named_modules():
+            if isinstance(block, ResidualBlock) and f"{name}.conv1.weight" not in state:
+                for key, value in block.state_dict().items():
+                    grown[f"{name}.{key}"] = torch.zeros_like(value) if key.startswith("conv2") else value
+        return grown
 
     def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]

@@ -80,6 +80,14 @@ def test_radius_covers_what_the_network_sees() -> None:
     assert 0 < reach <= net.radius
 
 
+def test_a_larger_network_grows_out_of_a_smaller_one() -> None:
+    small = ResUNet(widths=(8, 16), blocks=(1, 1)).eval()
+    large = ResUNet(widths=(8, 16), blocks=(3, 2)).eval()
+    large.load_state_dict(large.grown_from(small.state_dict()))
+    x, sigma = torch.rand(1, 3, 32, 40), torch.tensor([[0.1]])
+    assert torch.allclose(small(x, sigma), large(x, sigma), atol=1e-6)
+
+
 def test_a_tile_too_large_is_halved_and_a_bad_one_done_again() -> None:
     x = torch.rand(1, 3, 200, 300, generator=torch.Generator().manual_seed(0))
     out = torch.full_like(x, -1.0)

@@ -44,7 +44,7 @@ def train(
         data: a folder of clean photographs; subfolders are read too.
         degraded: their degraded partners, matched by name, for a recipe whose ``degradation`` and ``conditions``
             are empty; they are used at the size they have.
-        init: weights to start from instead of random ones.
+        init: weights to start from instead of random ones; a network with more blocks grows out of them.
 
     Raises:
         UsageError: ``out`` already holds a run and neither ``resume`` nor another folder is asked for.
@@ -144,5 +144,7 @@ def _network(config: Config, init: Path | None) -> nn.Module:
     torch.manual_seed(config.seed)
     net = build(config.architecture, config.arch)
     if init is not None:
-        load_into(net, read_weights(init)[0], where=str(init))
+        state = read_weights(init)[0]
+        grow = getattr(net, "grown_from", None)
+        load_into(net, grow(state) if grow is not None else state, where=str(init))
     return net
