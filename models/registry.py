@@ -34,7 +34,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "denoise": Shipped(
         "denoise",
-        "342f1d89a33426b1d8b7ef1fcd480bde492b8cee84423f8d06b33bd1b4cb84f2",
+        "67be25e9e7f72ce3dfa7d916aca95d23a590854e2aa478c2e0e3b8d9df063313",
         "colour and grey noise of any strength, found out or given (sigma)",
     ),
     "noise-level": Shipped(
