@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class RestorerSpec:
     precision: str = "fp32"
 
 
-class Restorer:
+class Restorer(ABC):
     """A picture in, a restored picture of the same kind out.
 
     Subclasses say how a window is restored (:meth:`restore_window`) and, where something is to be known of the
@@ -71,13 +72,9 @@ class Restorer:
         """What must be known of the whole picture before its windows are restored; None where nothing is."""
         return None
 
+    @abstractmethod
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         """Restores ``B x C x h x w`` on ``self.device``; ``exact`` asks for float32."""
-        raise NotImplementedError
-
-    def findings(self, image: Any) -> dict[str, float]:
-        """What the restorer finds in a picture before it restores it, as plain numbers (sigma in units of 255)."""
-        return {}
 
     @torch.no_grad()
     def __call__(self, image: Any) -> Any:
