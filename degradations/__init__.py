@@ -1,7 +1,20 @@
 """What happens to pictures: simulated, drawn per sample, replayable (see ``base`` for the contract)."""
 
 from restore.degradations.base import Degradation, Params
+from restore.degradations.combine import Compose, Maybe, OneOf, Repeat, Shuffle
 from restore.degradations.pipeline import Pipeline
-from restore.degradations.presets import degradation, names
+from restore.degradations.presets import degradation, mixtures, names
 
-__all__ = ["Degradation", "Params", "Pipeline", "degradation", "names"]
+__all__ = [
+    "Compose",
+    "Degradation",
+    "Maybe",
+    "OneOf",
+    "Params",
+    "Pipeline",
+    "Repeat",
+    "Shuffle",
+    "degradation",
+    "mixtures",
+    "names",
+]

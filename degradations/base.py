@@ -63,7 +63,8 @@ class Params:
 
     ``values`` holds per knob a float64 tensor of B values or a list of B names; ``seeds`` B integers from
     which fields are made again; ``strength`` B blends in [0, 1] (0: identity). A pipeline has ``steps``
-    instead of values.
+    instead of values; what was drawn by a combinator (``combine``) differs in kind between samples, and its one
+    value ``steps`` holds per sample the records of the elementary degradations in order.
     """
 
     name: str
@@ -117,7 +118,9 @@ class Params:
             values: dict[str, Any] = {}
             for key, first in records[0].get("values", {}).items():
                 column = [r["values"][key] for r in records]
-                values[key] = column if isinstance(first, str) else torch.tensor(column, dtype=torch.float64)
+                values[key] = (
+                    column if isinstance(first, str | list) else torch.tensor(column, dtype=torch.float64)
+                )
             steps = [r.get("steps", []) for r in records]
             return Params(
                 names.pop(),
@@ -161,7 +164,7 @@ class Degradation:
         """
         for key, value in values.items():
             if key == "severity":
-                for number in _ends(self.name, key, value):
+                for number in value_ends(self.name, key, value):
                     if not 0 <= number <= 5:
                         raise UsageError(f"{self.name}: expected severity 0 to 5, got {value}")
             elif key not in self.knobs:
@@ -170,7 +173,7 @@ class Degradation:
                     hint=did_you_mean(key, [*self.knobs, "severity"]),
                 )
             else:
-                _check_value(self.name, key, self.knobs[key], value)
+                check_value(self.name, key, self.knobs[key], value)
         return replace(self, fixed={**self.fixed, **values})
 
     @property
@@ -242,7 +245,7 @@ class Degradation:
         wanted: Value | None = severity if severity is not None else self.fixed.get("severity")
         if wanted is None:
             return None
-        low, high = _ends(self.name, "severity", wanted)
+        low, high = value_ends(self.name, "severity", wanted)
         if not 0 <= low <= high <= 5:
             raise UsageError(f"{self.name}: expected severity 0 to 5, got {wanted}")
         levels = (
@@ -271,7 +274,7 @@ class Degradation:
                 return options * count
             return [options[i] for i in draw.draw_choice(count, len(options), g).tolist()]
         if given is not None:
-            low, high = (v * knob.unit for v in _ends(self.name, key, given))
+            low, high = (v * knob.unit for v in value_ends(self.name, key, given))
             return _between(count, low, high, knob, g)
         if levels is not None and knob.levels is not None:
             table, is_length = knob.levels, knob.is_length
@@ -292,7 +295,7 @@ def _between(count: int, low: float, high: float, knob: Knob, g: torch.Generator
     return draw.draw_uniform(count, low, high, g)
 
 
-def _ends(name: str, key: str, value: Value) -> tuple[float, float]:
+def value_ends(name: str, key: str, value: Value) -> tuple[float, float]:
     """``25`` as (25, 25) and ``"0..50"`` as (0, 50)."""
     low, dots, high = str(value).partition("..")
     try:
@@ -304,13 +307,14 @@ def _ends(name: str, key: str, value: Value) -> tuple[float, float]:
     return ends
 
 
-def _check_value(name: str, key: str, knob: Knob, value: Value) -> None:
+def check_value(name: str, key: str, knob: Knob, value: Value) -> None:
+    """Raises UsageError for a value, in the units of a name, that the knob does not take."""
     if knob.choices:
         for option in str(value).split("|"):
             if option not in knob.choices:
                 raise UsageError(f"{name}: unknown {key} {option!r}", hint=did_you_mean(option, knob.choices))
         return
-    for number in _ends(name, key, value):
+    for number in value_ends(name, key, value):
         low, high = knob.legal[0] / knob.unit, knob.legal[1] / knob.unit
         if not low <= number <= high:
             raise UsageError(f"{name}: expected {key} from {low:g} to {high:g}, got {value}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Params
+from restore.degradations.base import Degradation, Knob, Params
 from restore.errors import RestoreError
+from restore.names import Value
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Pipeline:
     that no two steps are correlated and adding one at the end leaves the others' draws as they were.
     """
 
-    steps: Sequence[Degradation]
+    steps: Sequence[Degradation | Pipeline]
     name: str = "pipeline"
 
     @property
@@ -33,6 +34,22 @@ class Pipeline:
     def keeps_size(self) -> bool:
         """Whether what comes out is as large as what went in."""
         return all(s.keeps_size for s in self.steps)
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """Parameters of its own: none, but for a named mixture."""
+        return {}
+
+    @property
+    def fixed(self) -> Mapping[str, Value]:
+        """Values given to parameters of its own."""
+        return {}
+
+    def shape_after(self, shape: tuple[int, ...], params: Params) -> tuple[int, ...]:
+        """The shape (B, C, H, W) of the result for an input of ``shape``."""
+        for step, drawn in zip(self.steps, params.steps, strict=True):
+            shape = step.shape_after(shape, drawn)
+        return shape
 
     def sample(
         self, shape: tuple[int, ...], *, severity: float | None = None, generator: torch.Generator

@@ -4,9 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restore.degradations import blur, codec, noise, resize
+from restore.degradations import (
+    blur,
+    codec,
+    codecs,
+    dust,
+    fading,
+    halftone,
+    haze,
+    imagenet_c,
+    kernel_blur,
+    lens_drops,
+    lowlight,
+    night_haze,
+    noise,
+    occlusion,
+    optics,
+    photosites,
+    precipitation,
+    raw,
+    recipe_noise,
+    rescale,
+    resize,
+    scratches,
+    sensor,
+    stains,
+    underwater,
+    watermark,
+)
 from restore.degradations.base import Degradation, Params
+from restore.degradations.combine import Combinator, Compose, Drawn
+from restore.degradations.mixtures import MIXTURES, mixture
 from restore.degradations.pipeline import Pipeline
+from restore.degradations.tree import read_pipeline
 from restore.errors import unknown
 from restore.names import parse_name
 
@@ -23,34 +53,91 @@ TABLE: dict[str, Degradation] = {
     "jpeg-diff": codec.JPEG_DIFF,
     "quantise": codec.QUANTISE,
     "clip": codec.CLIP,
+    "haze": haze.HAZE,
+    "fog": haze.FOG,
+    "night-haze": night_haze.NIGHT_HAZE,
+    "sandstorm": haze.SANDSTORM,
+    "rain": precipitation.RAIN,
+    "snow": precipitation.SNOW,
+    "raindrop": lens_drops.RAINDROP,
+    "underwater": underwater.UNDERWATER,
+    "lowlight": lowlight.LOW_LIGHT,
+    "lowlight-gamma": lowlight.LOW_LIGHT_GAMMA,
+    "overexposure": lowlight.OVER_EXPOSURE,
+    "raw-noise": raw.RAW_NOISE,
+    "double-jpeg": codecs.DOUBLE_JPEG,
+    "webp": codecs.WEBP,
+    "banding": codecs.BANDING,
+    "kernel-blur": kernel_blur.KERNEL_BLUR,
+    "resize": rescale.RESIZE,
+    "scaled-poisson": recipe_noise.SCALED_POISSON,
+    "channel-noise": recipe_noise.CHANNEL_NOISE,
+    "scratches": scratches.SCRATCHES,
+    "crease": scratches.CREASE,
+    "dust": dust.DUST,
+    "mildew": stains.MILDEW,
+    "water-stain": stains.WATER_STAIN,
+    "fade": fading.FADE,
+    "halftone": halftone.HALFTONE,
+    "watermark": watermark.WATERMARK,
+    "mask": occlusion.MASK,
+    **imagenet_c.TABLE,
+    **optics.TABLE,
+    **photosites.TABLE,
+    **sensor.TABLE,
 }
 
 
 def names() -> list[str]:
-    """Every name that :func:`degradation` takes."""
+    """Every elementary degradation."""
     return sorted(TABLE)
 
 
+def mixtures() -> list[str]:
+    """Every named mixture of them."""
+    return list(MIXTURES)
+
+
 def degradation(spec: str | Sequence[str]) -> Degradation | Pipeline:
-    """``"noise:sigma=25"``, or several in order, as a degradation.
+    """``"noise:sigma=25"``, the name of a mixture, a pipeline's ``.toml``, or several in order, as a degradation.
 
     Raises:
         UsageError: an unknown name or parameter, or a value out of range.
     """
     parts = [spec] if isinstance(spec, str) else list(spec)
-    steps = [_one(part) for part in parts]
-    return steps[0] if len(steps) == 1 else Pipeline(tuple(steps))
+    steps = tuple(_one(part) for part in parts)
+    if len(steps) == 1:
+        return steps[0]
+    # What a combinator draws may differ in size between samples: then all of it is done sample by sample.
+    alone = any(isinstance(step, Combinator) for step in steps)
+    return Compose(steps) if alone else Pipeline(steps)
 
 
 def replay(params: Params) -> Degradation | Pipeline:
     """The degradation that recorded parameters belong to."""
+    if "steps" in params.values:
+        return Drawn((), params.name, known=TABLE)
     if params.steps:
-        return Pipeline(tuple(_one(step.name) for step in params.steps))
-    return _one(params.name)
+        return Pipeline(tuple(replay(step) for step in params.steps), params.name)
+    return elementary(params.name)
 
 
-def _one(text: str) -> Degradation:
+def elementary(text: str) -> Degradation:
+    """``"noise:sigma=25"`` as a degradation.
+
+    Raises:
+        UsageError: an unknown name or parameter, or a value out of range.
+    """
     name, values = parse_name(text)
     if name not in TABLE:
-        raise unknown("degradation", name, TABLE)
+        raise unknown("degradation", name, [*TABLE, *MIXTURES])
     return TABLE[name].with_values(**values)
+
+
+def _one(text: str) -> Degradation | Pipeline:
+    if text.endswith(".toml"):
+        return read_pipeline(text, _one)
+    name, values = parse_name(text)
+    if name in MIXTURES:
+        return mixture(name, elementary).with_values(**values)
+    return elementary(text)

@@ -1,9 +1,10 @@
 """Point spread functions: what one bright pixel becomes.
 
-Each is a float64 tensor with odd sides, non-negative, summing to 1, its centroid on the middle pixel (a blur
-must not move the picture). The convention is that of true convolution: ``psf[r + dy, r + dx]`` is the light
-that the source pixel sends to the pixel ``dy`` rows below and ``dx`` columns to the right. ``conv2d``
-correlates, so it needs the flipped one; :func:`restore.degradations.blur.convolve` takes care of that.
+Each is a float64 tensor with odd sides, non-negative (but for the sinc), summing to 1, its centroid on the
+middle pixel (a blur must not move the picture). The convention is that of true convolution:
+``psf[r + dy, r + dx]`` is the light that the source pixel sends to the pixel ``dy`` rows below and ``dx`` columns
+to the right. ``conv2d`` correlates, so it needs the flipped one; :func:`restore.degradations.blur.convolve` takes
+care of that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
+from restore.errors import UsageError
 
 # Boracchi & Foi 2012, as in DeblurGAN: samples along the path, its length in pixels, and how it shakes.
 _STEPS = 2000
@@ -53,6 +55,53 @@ def gaussian_psf(sigma: float, sigma2: float | None = None, angle: float = 0.0) 
     return weights / weights.sum()
 
 
+def shaped_psf(
+    size: int,
+    sigma: float,
+    sigma2: float | None = None,
+    angle: float = 0.0,
+    *,
+    kind: str = "gaussian",
+    beta: float = 1.0,
+    shift: float = 0.0,
+) -> Tensor:
+    """The kernels of the real-world pipelines (Wang et al. 2021), with q = d' S^-1 d for the offset d.
+
+    Args:
+        size: side in pixels, odd.
+        sigma: standard deviation in pixels along ``angle``, of the Gaussian that S belongs to.
+        sigma2: across; None: the same.
+        angle: degrees from the x axis, counter-clockwise as seen.
+        kind: "gaussian" exp(-q / 2), "generalised" exp(-q^beta / 2), "plateau" 1 / (1 + q^beta).
+        beta: the shape; above 1 flatter with steeper sides, below 1 more pointed with longer tails.
+        shift: pixels by which the kernel sits off the middle, to the right and down (only to make up for a
+            sampling that is off by as much).
+    """
+    along, across = max(sigma, 1e-3), max(sigma if sigma2 is None else sigma2, 1e-3)
+    y, x = (axis - shift for axis in _offsets(size))
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    q = ((x * c - y * s) / along) ** 2 + ((x * s + y * c) / across) ** 2
+    power = q if kind == "gaussian" else q**beta
+    weights = 1 / (1 + power) if kind == "plateau" else torch.exp(-0.5 * power)
+    return weights / weights.sum()
+
+
+def sinc_psf(size: int, cutoff: float) -> Tensor:
+    """The ideal round low-pass cut to ``size`` (odd): ringing and overshoot, so some weights are negative.
+
+    k(r) = w J1(w r) / (2 pi r), w^2 / (4 pi) in the middle, normalised (Wang et al. 2021).
+
+    Args:
+        cutoff: w in radians per pixel, up to pi.
+    """
+    y, x = _offsets(size)
+    r = (x**2 + y**2).sqrt()
+    middle = r == 0
+    wave = cutoff * torch.special.bessel_j1(cutoff * r) / (2 * math.pi * r.masked_fill(middle, 1.0))
+    weights = torch.where(middle, torch.full_like(r, cutoff**2 / (4 * math.pi)), wave)
+    return weights / weights.sum()
+
+
 def disc_psf(radius: float, *, alias: float = 0.0) -> Tensor:
     """A disc, the blur of a round aperture out of focus, then a small Gaussian against aliasing.
 
@@ -83,6 +132,15 @@ def disc_psf(radius: float, *, alias: float = 0.0) -> Tensor:
         spread = sum((w * spread.roll(i - half, 0) for i, w in enumerate(line)), torch.zeros(()))
         psf = sum((w * spread.roll(i - half, 1) for i, w in enumerate(line)), torch.zeros(()))
     return psf / psf.sum()
+
+
+def _offsets(size: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns counted from the middle of an odd square."""
+    if size < 1 or size % 2 == 0:
+        raise UsageError(f"expected an odd size of a psf, got {size}")
+    line = torch.arange(size, dtype=torch.float64) - size // 2
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return y, x
 
 
 def motion_psf(length: float, *, seed: int, exposure: float = 1.0) -> Tensor:

@@ -8,6 +8,7 @@ replays them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -49,6 +50,26 @@ def draw_normal(count: int, g: torch.Generator) -> Tensor:
 def draw_choice(count: int, options: int, g: torch.Generator) -> Tensor:
     """``count`` indices below ``options``, int64."""
     return torch.randint(0, options, (count,), generator=g)
+
+
+def draw_weighted(weights: Sequence[float], g: torch.Generator) -> int:
+    """One index, drawn with the given weights (they need not sum to 1)."""
+    place = draw_uniform(1, 0.0, 1.0, g) * sum(weights)
+    below = torch.tensor(weights, dtype=torch.float64).cumsum(0)[:-1] <= place
+    return int(below.sum())
+
+
+def draw_order(count: int, g: torch.Generator) -> list[int]:
+    """The numbers below ``count`` in random order."""
+    return draw_uniform(count, 0.0, 1.0, g).argsort().tolist()
+
+
+def uniform_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Fields of U(0, 1), ``B x shape`` on the CPU, float32; field ``i`` depends on ``seeds[i]`` alone."""
+    out = torch.empty((len(seeds), *shape))
+    for field, seed in zip(out, seeds.tolist(), strict=True):
+        field.uniform_(generator=generator(seed))
+    return out
 
 
 def normal_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:

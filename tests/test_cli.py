@@ -187,6 +187,35 @@ def test_lists_of_degradations_and_models() -> None:
     assert code == 0 and "identity" in text
 
 
+def test_degradations_are_listed_by_place_and_drawn_in_a_gallery(tmp_path: Path) -> None:
+    _, text, _ = call("degrade", "--list")
+    assert (
+        text.index("== medium")
+        < text.index("\nmotion\n")
+        < text.index("\njpeg\n")
+        < text.index("== mixtures")
+    )
+    save(tmp_path / "a.png", 0)
+    pipeline = tmp_path / "p.toml"
+    pipeline.write_text('[[steps]]\none_of = ["noise:sigma=20", "blur"]\n')
+    options = ["-d", "noise", "-d", pipeline]
+    code, stdout, _ = call(
+        "degrade", "--gallery", tmp_path / "a.png", "-o", tmp_path / "gallery.png", *options
+    )
+    assert (code, stdout) == (0, "")
+    with Image.open(tmp_path / "gallery.png") as sheet:
+        assert sheet.width > 5 * 16 and sheet.height > 3 * 16
+    code, _, stderr = call("degrade", "--gallery", tmp_path / "a.png", "-o", tmp_path / "gallery.jpg")
+    assert code == 2 and ".png" in stderr
+    params = tmp_path / "one.jsonl"
+    assert (
+        call("degrade", tmp_path / "a.png", "-o", tmp_path / "one", "-d", pipeline, "--params", params)[0]
+        == 0
+    )
+    assert call("degrade", tmp_path / "a.png", "-o", tmp_path / "two", "--replay", params)[0] == 0
+    assert (tmp_path / "one/a.png").read_bytes() == (tmp_path / "two/a.png").read_bytes()
+
+
 def test_a_mistake_of_ours_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a mistake")

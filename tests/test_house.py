@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors", "version"},
     {"image", "names"},
-    {"files", "runtime", "resample"},
+    {"files", "runtime", "resample", "convolve"},
     {"models", "degradations", "classical"},
     {"data", "losses", "metrics", "report", "tiling"},
     {"inverse"},

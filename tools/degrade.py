@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from restore.errors import EXIT_SOME_FAILED
+from restore.errors import EXIT_SOME_FAILED, UsageError
 from restore.tools import run as shared
-from restore.tools.output import FolderProgress, emit_json, report_folder
+from restore.tools.knobs import list_degradations
+from restore.tools.output import FolderProgress, emit_json, report_folder, say
 from restore.tools.reports import check_targets
 
 
@@ -22,7 +21,10 @@ def degrade(
     degradation: Annotated[
         list[str] | None,
         typer.Option(
-            "--degradation", "-d", metavar="NAME:key=value", help="Repeat for several, done in order."
+            "--degradation",
+            "-d",
+            metavar="NAME:key=value|FILE.toml",
+            help="A degradation, a mixture or a pipeline's file. Repeat for several, done in order.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Each picture's own seed is a hash of this and its path.")] = 0,
@@ -37,7 +39,17 @@ def degrade(
         Path | None,
         typer.Option(metavar="FILE", help="Apply recorded parameters instead: the same bytes again."),
     ] = None,
-    list_all: Annotated[bool, typer.Option("--list", help="Show every degradation with its knobs.")] = False,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Show every degradation with its knobs, in the physical order.")
+    ] = False,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PHOTO",
+            help="Draw every degradation (or those of -d) at five severities on it, into -o FILE.png.",
+            show_default=False,
+        ),
+    ] = None,
     format: shared.Format = "keep",
     quality: shared.Quality = None,
     overwrite: shared.Overwrite = False,
@@ -52,7 +64,10 @@ def degrade(
     is in the folder changes a result. The same command continues a run that was stopped.
     """
     if list_all:
-        _list(json)
+        list_degradations(json)
+        return
+    if gallery is not None:
+        _gallery(gallery, out, degradation or None, seed)
         return
     check_targets({"--json": json})
     source, target = shared.places(sources, inputs, out)
@@ -86,56 +101,17 @@ def degrade(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _list(json: str | None) -> None:
-    from restore.degradations.presets import TABLE
+def _gallery(photo: Path, out: Path | None, specs: list[str] | None, seed: int) -> None:
+    """One contact sheet of what every degradation does to ``photo``."""
+    if out is None:
+        raise UsageError("expected a file for the gallery, got none", hint="-o gallery.png")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"expected a .png for the gallery, got {out}")
+    check_targets({}, [out])
+    from restore.files import atomic_write, read_picture
+    from restore.report.gallery import gallery
 
-    table = {name: [_knob(key, knob) for key, knob in d.knobs.items()] for name, d in sorted(TABLE.items())}
-    if json != "-":
-        for name, knobs in table.items():
-            sys.stdout.write(f"{name}\n")
-            for knob in knobs:
-                sys.stdout.write(f"  {knob['name']:<12} {_range(knob)}\n  {'':<12} {knob['doc']}\n")
-        sys.stdout.write(
-            "\nEvery one also takes severity, 0 to 5. low..high draws uniformly for each picture.\n"
-        )
-    emit_json(table, json)
-
-
-def _knob(key: str, knob: Any) -> dict[str, Any]:
-    """A knob in the units of a name, JSON-able (None: no upper end)."""
-    scaled = [[float(f"{v / knob.unit:.6g}") for v in ends] for ends in (knob.legal, knob.span)]
-    legal, drawn = [[v if math.isfinite(v) else None for v in ends] for ends in scaled]
-    default = knob.default
-    if isinstance(default, float | int) and knob.unit != 1.0:
-        default = float(f"{default / knob.unit:.6g}")
-    return {
-        "name": key,
-        "doc": knob.doc,
-        "choices": list(knob.choices),
-        "legal": None if knob.choices else legal,
-        "drawn_from": None if knob.choices or default is not None else drawn,
-        "default": default,
-        "follows_severity": knob.levels is not None,
-        "whole": knob.whole,
-        "unit": knob.unit,
-    }
-
-
-def _range(knob: dict[str, Any]) -> str:
-    if knob["choices"]:
-        return f"{' | '.join(knob['choices'])} (default {knob['default']})"
-    low, high = knob["legal"]
-    text = f"{low:g} to {high:g}" if high is not None else f"from {low:g}"
-    if knob["drawn_from"]:
-        text += ", drawn from {:g} to {:g}".format(*knob["drawn_from"])
-    if knob["default"] is not None:
-        text += f", default {knob['default']:g}"
-    if not math.isclose(knob["unit"], 1.0):
-        text += f", one is {knob['unit']:.4g}" if not _is_255th(knob["unit"]) else ", in units of 1/255"
-    if knob["whole"]:
-        text += ", whole"
-    return text + (", follows severity" if knob["follows_severity"] else "")
-
-
-def _is_255th(unit: float) -> bool:
-    return math.isclose(unit, 1 / 255)
+    sheet = gallery(read_picture(photo).pixels, specs, seed=seed, on_row=say)
+    with atomic_write(out) as temporary:
+        sheet.save(temporary, format="PNG")
+    say(f"gallery: {out}")

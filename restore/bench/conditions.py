@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from restore.degradations import Degradation, Pipeline, degradation
+from restore.degradations import Compose, Degradation, Pipeline, degradation
 from restore.degradations import sample as draw
 from restore.errors import ImageError, UsageError
 from restore.names import Value
@@ -107,12 +107,12 @@ def parse_condition(text: str) -> Condition:
     return Condition(wanted, scale)
 
 
-def steps(wanted: Degradation | Pipeline) -> list[Degradation]:
-    """The elementary degradations in order."""
-    return list(wanted.steps) if isinstance(wanted, Pipeline) else [wanted]
+def steps(wanted: Degradation | Pipeline) -> list[Degradation | Pipeline]:
+    """What is joined in order: degradations, named mixtures, combinators."""
+    return list(wanted.steps) if type(wanted) in (Pipeline, Compose) else [wanted]  # type: ignore[union-attr]
 
 
-def _scale_of(step: Degradation) -> int:
+def _scale_of(step: Degradation | Pipeline) -> int:
     knob = step.knobs.get("scale")
     value = step.fixed.get("scale", knob.default if knob else None)
     try:

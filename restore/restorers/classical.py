@@ -1,62 +1,26 @@
-"""Training-free methods behind the face of a restorer: the one table of them."""
+"""Training-free methods behind the face of a restorer."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from restore.classical.denoise import nlm
-from restore.classical.upscale import METHODS, upscale
 from restore.errors import UsageError
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer, RestorerSpec
 from restore.restorers.learned import check_values
+from restore.restorers.method import Method
+from restore.restorers.methods import METHODS_TABLE
 from restore.restorers.noise import damp_clean, look_for_noise
 from restore.version import __version__
 
+__all__ = ["METHODS_TABLE", "ClassicalRestorer", "Method", "load_classical"]
 
-@dataclass(frozen=True)
-class Method:
-    """A row of the table: ``function(x, **values)`` on ``B x C x H x W``."""
-
-    function: Callable[..., Tensor]
-    task: str
-    description: str
-    radius: int = 0
-    takes: tuple[str, ...] = ()
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x.clone()
-
-
-def _interpolation(method: str) -> Method:
-    # bits=8: files hold 8 bits, and published bicubic scores round after each axis as MATLAB does.
-    return Method(
-        lambda x, scale, bits=8: upscale(x, scale, method, bits=int(bits)),
-        "upscale",
-        f"{method} interpolation (MATLAB's, where it has one)",
-        radius=8,
-        takes=("scale", "bits"),
-    )
-
-
-METHODS_TABLE: dict[str, Method] = {
-    "identity": Method(_identity, "none", "the picture as it is: the row every other one must beat"),
-    "nlm": Method(
-        lambda x, sigma: nlm(x, sigma=sigma),
-        "denoise",
-        "non-local means (scikit-image)",
-        radius=16,
-        takes=("sigma",),
-    ),
-    **{name: _interpolation(name) for name in METHODS},
-}
+# The side of a window that no picture exceeds.
+_WHOLE = 1 << 30
 
 
 class ClassicalRestorer(Restorer):
@@ -79,11 +43,13 @@ class ClassicalRestorer(Restorer):
             description=method.description,
             scale=scale,
             radius=method.radius,
+            multiple=method.multiple,
             takes=method.takes,
         )
         label = format_name(name, values)
         fingerprint = hashlib.sha256(f"{label} {__version__}".encode()).hexdigest()[:16]
-        super().__init__(label, spec, fingerprint=fingerprint, device=device, tile=tile)
+        side = _WHOLE if method.whole else tile
+        super().__init__(label, spec, fingerprint=fingerprint, device=device, tile=side)
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """The noise level (B values in units of [0, 1]) where the method needs one and none is given."""
@@ -103,6 +69,13 @@ def load_classical(
     """
     method = METHODS_TABLE[name]
     check_values(name, values, method.takes)
+    for key, value in values.items():
+        if key not in ("sigma", "scale"):  # these have messages of their own
+            method.options[key].check(name, key, value)
+    if "blur" in method.options and not (values.get("blur") or values.get("disc")):
+        raise UsageError(
+            f"{name} needs a point spread function", hint=f"write {name}:blur=1.6 or {name}:disc=3"
+        )
     return ClassicalRestorer(name, method, device=device, tile=tile, values=values)
 
 

@@ -1,0 +1,146 @@
+"""The blurs of ImageNet-C (Hendrycks & Dietterich 2019), from its published formulas and tables.
+
+Motion blur is one-sided and moves the picture: a test of robustness. For pairs to learn from use ``motion``
+and ``defocus``, whose point spread functions are centred. Glass is in ``imagenet_c_move``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.degradations.base import Degradation, Knob
+from restore.degradations.filters import each, extend, gaussian, shake, weigh, zoomed
+from restore.degradations.psf import gaussian_line
+
+
+def gaussian_blur(x: Tensor, *, seed: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian of ``sigma`` pixels, the border continued."""
+    return each(x, gaussian, sigma)
+
+
+def defocus_blur(x: Tensor, *, seed: Tensor, radius: Tensor, alias: Tensor) -> Tensor:
+    """A disc, 0 or 1 per pixel (one pixel below radius 1), softened by a Gaussian of sigma ``alias``: 3 taps up to
+    radius 8, else 5. Mirrored at the border."""
+
+    def one(x: Tensor, radius: float, alias: float) -> Tensor:
+        h, w = x.shape[-2:]
+        reach, taps = int(radius), 1 if radius <= 8 else 2
+        padded = extend(x, reach + taps, reach + taps, edge="mirror")
+        line = gaussian_line(alias, radius=taps).tolist()
+        padded = weigh([(t, 0, k) for t, k in enumerate(line)], padded, h + 2 * reach, padded.shape[-1])
+        padded = weigh([(0, t, k) for t, k in enumerate(line)], padded, h + 2 * reach, w + 2 * reach)
+        # Every row of a disc is a run: the difference of two running sums.
+        runs = F.pad(padded.cumsum(-1), (1, 0))
+        halves = [math.isqrt(int(radius**2 - dy**2)) for dy in range(-reach, reach + 1)]
+        parts = [(row, reach + half + 1, 1.0) for row, half in enumerate(halves)]
+        parts += [(row, reach - half, -1.0) for row, half in enumerate(halves)]
+        return weigh(parts, runs, h, w) / sum(2 * half + 1 for half in halves)
+
+    return each(x, one, radius, alias)
+
+
+def motion_blur(x: Tensor, *, seed: Tensor, radius: Tensor, sigma: Tensor, angle: Tensor) -> Tensor:
+    """See :func:`shake`.
+
+    Args:
+        radius: B half lengths, pixels.
+        sigma: B sigmas of the fading, pixels.
+        angle: B angles, degrees.
+    """
+    return each(x, shake, radius, sigma, angle)
+
+
+def zoom_blur(x: Tensor, *, seed: Tensor, end: Tensor, step: Tensor) -> Tensor:
+    """The mean of the picture and of itself enlarged by 1, 1 + step, ... below ``end``."""
+
+    def one(x: Tensor, end: float, step: float) -> Tensor:
+        factors = np.arange(1, end, step).tolist()
+        total = x.clone()
+        for factor in factors:
+            total += zoomed(x, factor)
+        return total / (len(factors) + 1)
+
+    return each(x, one, end, step)
+
+
+GAUSSIAN = Degradation(
+    "gaussian_blur",
+    gaussian_blur,
+    {
+        "sigma": Knob(
+            "standard deviation, pixels",
+            span=(0.4, 6.0),
+            legal=(0.0, 200.0),
+            levels={32: (0.4, 0.6, 0.7, 0.8, 1.0), 64: (0.5, 0.75, 1.0, 1.25, 1.5), 224: (1, 2, 3, 4, 6)},
+            is_length=True,
+        )
+    },
+)
+DEFOCUS = Degradation(
+    "defocus_blur",
+    defocus_blur,
+    {
+        "radius": Knob(
+            "radius of the disc, pixels",
+            span=(0.3, 10.0),
+            legal=(0.0, 200.0),
+            levels={32: (0.3, 0.4, 0.5, 1.0, 1.5), 64: (0.5, 1.0, 1.5, 2.5, 3.0), 224: (3, 4, 6, 8, 10)},
+            is_length=True,
+        ),
+        "alias": Knob(
+            "sigma of the Gaussian that softens the disc, pixels",
+            legal=(0.0, 20.0),
+            levels={
+                32: (0.4, 0.5, 0.6, 0.2, 0.1),
+                64: (0.6, 0.1, 0.1, 0.01, 0.1),
+                224: (0.1, 0.5, 0.5, 0.5, 0.5),
+            },
+            default=0.5,
+        ),
+    },
+)
+MOTION = Degradation(
+    "motion_blur",
+    motion_blur,
+    {
+        "radius": Knob(
+            "half the number of steps, pixels",
+            span=(6, 20),
+            legal=(0, 1000),
+            levels={32: (6, 6, 6, 8, 9), 64: (10, 10, 10, 10, 12), 224: (10, 15, 15, 15, 20)},
+            whole=True,
+            is_length=True,
+        ),
+        "sigma": Knob(
+            "sigma of the fading, pixels",
+            span=(1.0, 15.0),
+            legal=(0.0, 1000.0),
+            levels={32: (1, 1.5, 2, 2, 2.5), 64: (1, 1.5, 2, 2.5, 3), 224: (3, 5, 8, 12, 15)},
+            is_length=True,
+        ),
+        "angle": Knob("direction of the motion, degrees", span=(-45.0, 45.0), legal=(-360.0, 360.0)),
+    },
+)
+_END_SMALL = (1.06, 1.11, 1.16, 1.21, 1.26)
+ZOOM = Degradation(
+    "zoom_blur",
+    zoom_blur,
+    {
+        "end": Knob(
+            "enlargement before which the series ends",
+            span=(1.06, 1.31),
+            legal=(1.0, 4.0),
+            levels={32: _END_SMALL, 64: _END_SMALL, 224: (1.11, 1.16, 1.21, 1.26, 1.31)},
+        ),
+        "step": Knob(
+            "from one enlargement to the next",
+            legal=(0.001, 1.0),
+            levels={32: (0.01,) * 5, 64: (0.01,) * 5, 224: (0.01, 0.01, 0.02, 0.02, 0.03)},
+            default=0.01,
+        ),
+    },
+)

@@ -1,0 +1,44 @@
+"""Where in the life of a picture a degradation happens: the order in which several of them belong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# From the scene to the shelf.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "medium": (
+        "haze", "fog", "night-haze", "sandstorm", "rain", "snow", "underwater", "imagenet-c-fog", "imagenet-c-snow",
+        "frost",
+    ),
+    "lens": (
+        "raindrop", "spatter", "distortion", "chromatic-aberration", "vignetting",
+        "blur", "defocus", "kernel-blur", "gaussian_blur", "defocus_blur", "glass_blur",
+        "zoom_blur", "zoom-blur",
+    ),
+    "motion": ("motion", "motion_blur", "rolling-shutter", "elastic_transform", "elastic_transform-2019"),
+    "exposure": ("lowlight", "lowlight-gamma", "overexposure", "brightness", "contrast", "saturate"),
+    "sensor": (
+        "raw-noise", "poisson-gaussian", "noise", "awgn", "scaled-poisson", "channel-noise", "correlated-noise",
+        "speckle", "impulse", "line-noise", "film-grain", "dead-pixels", "gaussian_noise", "shot_noise",
+        "impulse_noise", "speckle_noise",
+    ),
+    "processing": ("demosaic", "clip", "quantise", "banding"),
+    "resize": ("downsample", "resize", "pixelate", "imagenet-c-pixelate"),
+    "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "jpeg_compression"),
+    "print and storage": (
+        "halftone", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "watermark", "mask",
+    ),
+}  # fmt: skip
+OTHER = "other"
+
+
+def place_of(name: str) -> str:
+    """The place of a degradation by name; "other" for one that is in no list."""
+    return next((place for place, names in PLACES.items() if name in names), OTHER)
+
+
+def by_place(names: list[str]) -> dict[str, list[str]]:
+    """The names by place, in the physical order."""
+    grouped = {place: [n for n in known if n in names] for place, known in PLACES.items()}
+    grouped[OTHER] = sorted(n for n in names if place_of(n) == OTHER)
+    return {place: members for place, members in grouped.items() if members}
