@@ -16,24 +16,31 @@ from restore.degradations import sample as draw
 
 _QUARTERS = 4
 _LARGEST = 64  # the largest rate of one table row
+_PIECE = 28_000  # values drawn at a time: in the cache, and less than what malloc asks the system for
 _OUTCOMES = 128  # counts from 0 to 127: beyond lies less than 1e-11 at rate 64
-_TERMS = 4  # of the remainder's counts beyond 1: more have less than 1e-6
+_TERMS = 4  # of the remainder's counts: more have less than 1e-5
 
 
 def poisson_counts(rate: Tensor, seed: int) -> Tensor:
     """Counts with mean ``rate`` (any shape, from 0), float32 on the CPU, all from one ``seed``."""
-    left = rate.detach().to("cpu", torch.float32).reshape(-1)
-    largest, part = float(left.max()) if len(left) else 0.0, 0
-    total = _draw(left.clamp(0, _LARGEST), seed, part)
+    flat = rate.detach().to("cpu", torch.float32).reshape(-1)
+    pieces = [_in_parts(p, draw.child_seed(seed, "counts", i)) for i, p in enumerate(flat.split(_PIECE))]
+    return torch.cat(pieces).view(rate.shape)
+
+
+def _in_parts(rate: Tensor, seed: int) -> Tensor:
+    """Counts for a row of rates of any size."""
+    largest, part = float(rate.max()), 0
+    total = _draw(rate.clamp(0, _LARGEST), draw.child_seed(seed, part))
     while largest > _LARGEST:
-        left, largest, part = left - _LARGEST, largest - _LARGEST, part + 1
-        total += _draw(left.clamp(0, _LARGEST), seed, part)
-    return total.view(rate.shape)
+        rate, largest, part = rate - _LARGEST, largest - _LARGEST, part + 1
+        total += _draw(rate.clamp(0, _LARGEST), draw.child_seed(seed, part))
+    return total
 
 
-def _draw(rate: Tensor, seed: int, part: int) -> Tensor:
+def _draw(rate: Tensor, seed: int) -> Tensor:
     """Counts for a row of rates up to 64."""
-    place = draw.uniform_fields(torch.tensor([draw.child_seed(seed, "counts", part)]), rate.shape)[0]
+    place = draw.uniform_fields(torch.tensor([seed]), rate.shape)[0]
     place.mul_(_OUTCOMES)
     outcome = place.floor()
     chance = place.sub_(outcome)
@@ -45,17 +52,13 @@ def _draw(rate: Tensor, seed: int, part: int) -> Tensor:
     counts = torch.lerp(alias, outcome, kept)
     # Given which of the two it was, what is left of the uniform number is uniform again.
     other = 1 - kept
-    again = torch.addcmul(chance, other, accept, value=-1).div_((kept - other).mul_(accept).add_(other))
+    again = chance.sub_(other * accept).div_((kept - other).mul_(accept).add_(other))
     small = rate.sub_(quarters.div_(_QUARTERS))
-    none = torch.exp(-small)
-    (some,) = torch.where(again > none)
-    again, small, term = again[some], small[some], none[some]
-    more, below = torch.ones_like(small), term
+    term = torch.exp(-small)
+    below = term.clone()
     for k in range(1, _TERMS + 1):
-        term = term * small / k
-        below = below + term
-        more += again > below
-    counts[some] += more
+        counts += (again - below).mul_(1e30).clamp_(0, 1)
+        below += term.mul_(small).div_(k)
     return counts
 
 

@@ -62,10 +62,26 @@ def shake(planes: Tensor, radius: float, sigma: float, angle: float) -> Tensor:
 
 
 def zoomed(planes: Tensor, factor: float) -> Tensor:
-    """``C x H x W``: the middle ``1 / factor`` of the sides enlarged to ``H x W``, see :func:`enlarge`."""
+    """``C x H x W``: the middle ``1 / factor`` of the sides enlarged and cut to ``H x W``, see :func:`enlarge`."""
     if factor == 1:
         return planes
     return on_lines(planes, *(_zoom_line(n, factor) for n in planes.shape[-2:]))
+
+
+def gather_rows(planes: Tensor, source: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Rows of ``C x H x W`` made of few others: row i is the sum over p of ``weights[i, p]`` times row
+    ``source[i, p]``; without weights, row ``source[i]``."""
+    if weights is None:
+        return planes.index_select(-2, source.to(planes.device))
+    total = planes.new_zeros(())
+    for rows, weight in zip(source.unbind(1), weights.to(planes).unbind(1), strict=True):
+        total = total + planes.index_select(-2, rows.to(planes.device)) * weight[:, None]
+    return total
+
+
+def flipped(planes: Tensor) -> Tensor:
+    """``C x W x H`` of ``C x H x W``, contiguous: work on rows is much faster than on columns."""
+    return planes.transpose(-1, -2).contiguous()
 
 
 def enlarge(planes: Tensor, factor: float) -> Tensor:
@@ -146,6 +162,5 @@ def _zoom_line(length: int, factor: float) -> LineMap:
     size = round(kept * factor)
     place = torch.arange(length, dtype=torch.float64) * ((kept - 1) / max(size - 1, 1))
     low = place.floor().clamp(max=kept - 1)
-    above = (place - low)[:, None]
     source = torch.stack([low, (low + 1).clamp(max=kept - 1)], 1).long() + (length - kept) // 2
-    return line_map(source, torch.cat([1 - above, above], 1))
+    return line_map(source, torch.stack([1 - (place - low), place - low], 1))

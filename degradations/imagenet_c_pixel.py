@@ -11,7 +11,7 @@ from restore.degradations import codec
 from restore.degradations import sample as draw
 from restore.degradations.base import Degradation, Knob
 from restore.degradations.counts import poisson_counts
-from restore.degradations.filters import LineMap, each, line_map, on_lines
+from restore.degradations.filters import each, flipped, gather_rows
 
 _BLACK = 1e-6
 
@@ -60,9 +60,8 @@ def brightness(x: Tensor, *, seed: Tensor, lift: Tensor) -> Tensor:
         lifted = (value + lift).clamp(0, 1)
         # All channels share the factor of the largest one; black has no hue and becomes grey.
         factor = lifted / value.clamp(min=_BLACK)
-        return (
-            torch.where(value > _BLACK, x * factor, lifted) if bool((value <= _BLACK).any()) else x * factor
-        )
+        lit = x * factor
+        return lit if float(value.amin()) > _BLACK else torch.where(value > _BLACK, lit, lifted)
 
     return each(x, one, lift)
 
@@ -98,19 +97,25 @@ def pixelate(x: Tensor, *, seed: Tensor, size: Tensor) -> Tensor:
     As Pillow's box and nearest do it; ``pixelate`` of ours lets a pixel on the border of two cells belong to both.
     """
 
-    return each(x, lambda x, size: on_lines(x, *(_cells(n, size) for n in x.shape[-2:])), size)
+    def one(x: Tensor, size: float) -> Tensor:
+        (source, weights, nearest), (source2, weights2, nearest2) = (_cells(n, size) for n in x.shape[-2:])
+        cells = gather_rows(flipped(gather_rows(x, source, weights)), source2, weights2)
+        return gather_rows(flipped(gather_rows(cells, nearest2)), nearest)
+
+    return each(x, one, size)
 
 
 @lru_cache(maxsize=64)
-def _cells(length: int, size: float) -> LineMap:
-    """Each pixel of a line replaced by the mean of its cell."""
+def _cells(length: int, size: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels of each cell of a line, their weights in its mean, and the cell that each pixel shows."""
     count = max(int(length * size + 1e-9), 1)
     width = length / count
     edge = (torch.arange(count + 1, dtype=torch.float64) * width - 0.5 + 1e-9).floor().long() + 1
-    cell = ((torch.arange(length, dtype=torch.float64) + 0.5) / width).long().clamp(max=count - 1)
-    first, last = edge[cell, None], edge[cell + 1, None]
+    first, last = edge[:-1, None], edge[1:, None]
     place = first + torch.arange(int((last - first).max()))
-    return line_map(place.clamp(max=length - 1), (place < last) / (last - first).double())
+    weights = (place < last) / (last - first).double()
+    nearest = ((torch.arange(length, dtype=torch.float64) + 0.5) / width).long().clamp(max=count - 1)
+    return place.clamp(max=length - 1), weights, nearest
 
 
 def _normal(seed: int, x: Tensor) -> Tensor:

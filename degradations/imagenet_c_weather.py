@@ -33,7 +33,7 @@ def fog(x: Tensor, *, seed: Tensor, weight: Tensor, decay: Tensor) -> Tensor:
     charts = (chart[:h, :w] for s, d in groups for chart in plasma(s, max(h, w), d))
 
     def one(x: Tensor, weight: float) -> Tensor:
-        brightest = x.max()
+        brightest = x.amax()
         return torch.add(x, next(charts).to(x), alpha=weight) * (brightest / (brightest + weight))
 
     return each(x, one, weight)
