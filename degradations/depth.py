@@ -26,7 +26,8 @@ def depth_proxy(seed: int, height: int, width: int) -> Tensor:
     v = ((torch.arange(height) + 0.5) / height)[:, None]
     u = ((torch.arange(width) + 0.5) / width)[None] - 0.5
     # The ground's distance goes with one over how far below the horizon it is seen.
-    below = (v - (0.55 * horizon - 0.1)).clamp(min=0)
+    # Distant ground fades into the horizon: a kink there would draw a line across a sky.
+    below = 0.05 * torch.nn.functional.softplus((v - (0.55 * horizon - 0.1)) / 0.05)
     ground = 1 / (1 + below / (0.1 + 0.3 * softness))
     plane = (1 - v) + (2 * lean - 1) * u
     relief = fbm(draw.child_seed(seed, "relief"), height, width, cells=1.5, persistence=0.45)

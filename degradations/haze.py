@@ -170,7 +170,7 @@ FOG = Degradation(
     "fog",
     haze,
     {
-        "beta": beta_knob(0.7, 1.2, 1.9, 2.9, 4.2),
+        "beta": beta_knob(0.5, 0.8, 1.2, 1.7, 2.4),
         "airlight": Knob("brightness of the air as seen", span=(0.7, 0.92), legal=(0.0, 2.0)),
         "patchiness": _KAPPA,
         "space": space_knob("linear"),
@@ -180,7 +180,7 @@ SANDSTORM = Degradation(
     "sandstorm",
     sandstorm,
     {
-        "beta": beta_knob(0.4, 0.8, 1.3, 2.0, 3.0),
+        "beta": beta_knob(0.3, 0.5, 0.8, 1.15, 1.6),
         "airlight": Knob("brightness of the air's red as seen", span=(0.6, 0.95), legal=(0.0, 2.0)),
         "green": Knob("the air's green over its red", span=(0.72, 0.88), legal=(0.0, 2.0)),
         "blue": Knob("the air's blue over its red", span=(0.35, 0.62), legal=(0.0, 2.0)),

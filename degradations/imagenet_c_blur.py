@@ -24,7 +24,11 @@ def gaussian_blur(x: Tensor, *, seed: Tensor, sigma: Tensor) -> Tensor:
 
 def defocus_blur(x: Tensor, *, seed: Tensor, radius: Tensor, alias: Tensor) -> Tensor:
     """A disc, 0 or 1 per pixel (one pixel below radius 1), softened by a Gaussian of sigma ``alias``: 3 taps up to
-    radius 8, else 5. Mirrored at the border."""
+    radius 8, else 5. Mirrored at the border.
+
+    The published kernel ends with the disc at radii of 8 and 10 and is mirrored there before it is softened, so that
+    it sums to 1.01: a slip that is not repeated here.
+    """
 
     def one(x: Tensor, radius: float, alias: float) -> Tensor:
         h, w = x.shape[-2:]

@@ -145,10 +145,10 @@ LOW_LIGHT_GAMMA = Degradation(
             "factor after the power",
             span=(0.5, 1.0),
             legal=(0.0, 2.0),
-            levels={224: (1.0, 0.9, 0.8, 0.65, 0.5)},
+            levels={224: (1.0, 0.9, 0.8, 0.7, 0.6)},
         ),
         "gamma": Knob(
-            "exponent", span=(1.5, 5.0), legal=(0.1, 10.0), levels={224: (1.5, 2.0, 2.7, 3.6, 5.0)}
+            "exponent", span=(1.5, 5.0), legal=(0.1, 10.0), levels={224: (1.5, 1.9, 2.4, 3.0, 3.7)}
         ),
         "sigma": Knob(
             "standard deviation of noise; in a name in units of 255",

@@ -125,6 +125,10 @@ class Mixture(Combinator):
                     raise UsageError(f"{self.name}: expected one number for {key}, got {value}")
         return replace(self, given={**self.given, **values})
 
+    def contents(self) -> Sequence[Step]:
+        """Everything that it may do to a sample."""
+        return [self.lookup(name) for name in self.recipe.needs]
+
     def find(self, name: str) -> Degradation | None:
         return self.lookup(name) if name in self.recipe.needs else None
 

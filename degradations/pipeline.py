@@ -45,6 +45,10 @@ class Pipeline:
         """Values given to parameters of its own."""
         return {}
 
+    def contents(self) -> Sequence[Degradation | Pipeline]:
+        """Everything that it may do to a sample."""
+        return self.steps
+
     def shape_after(self, shape: tuple[int, ...], params: Params) -> tuple[int, ...]:
         """The shape (B, C, H, W) of the result for an input of ``shape``."""
         for step, drawn in zip(self.steps, params.steps, strict=True):

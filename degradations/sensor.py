@@ -177,7 +177,7 @@ CORRELATED_NOISE = Degradation(
     "correlated-noise",
     correlated_noise,
     {
-        "sigma": _sigma((0.03, 0.05, 0.08, 0.12, 0.18), 40 / 255),
+        "sigma": _sigma((0.03, 0.045, 0.07, 0.1, 0.14), 40 / 255),
         "size": _size(0.9, 1.2),
         "channels": _channels("each"),
     },
@@ -186,7 +186,7 @@ FILM_GRAIN = Degradation(
     "film-grain",
     film_grain,
     {
-        "sigma": _sigma((0.03, 0.05, 0.08, 0.12, 0.18), 40 / 255),
+        "sigma": _sigma((0.03, 0.045, 0.065, 0.09, 0.125), 40 / 255),
         "size": _size(0.6, 1.0),
         "channels": _channels("grey"),
     },

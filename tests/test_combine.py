@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -28,7 +29,8 @@ from restore.degradations.presets import TABLE, replay
 from restore.degradations.psf import gaussian_psf, shaped_psf, sinc_psf
 from restore.degradations.sample import generator
 from restore.errors import ConfigError, RestoreError, UsageError
-from restore.train.paired import without_effect
+from restore.train.config import make_config
+from restore.train.paired import batch_maker, drawn_conditions, without_effect
 
 NOISE, BLUR, JPEG = (
     degradation("noise:sigma=20"),
@@ -109,6 +111,41 @@ def test_strength_zero_of_a_sample_leaves_it_alone() -> None:
     y, params = d(x, generator=generator(2))
     part = d.apply(x, without_effect(params, torch.tensor([True, False, True, False])))
     assert torch.equal(part[[0, 2]], x[[0, 2]]) and torch.equal(part[[1, 3]], y[[1, 3]])
+
+
+def test_what_a_network_is_told_follows_each_sample_through_combinators() -> None:
+    d = Compose(
+        (Maybe((degradation("noise:sigma=5..50"),)), OneOf((degradation("jpeg:quality=10..90"), BLUR)))
+    )
+    params = d.sample((40, 3, 16, 16), generator=generator(3))
+    told = drawn_conditions(
+        d, without_effect(params, torch.arange(40) == 0), ["quality", "noise.sigma", "sigma"]
+    )
+    assert told[0].tolist() == [0, 0, 0]
+    for row, records in zip(told.tolist()[1:], params.values["steps"][1:], strict=True):
+        drawn = {f"{r['name']}.{k}": v for r in records for k, v in r["values"].items()}
+        last = drawn.get("blur.sigma", drawn.get("noise.sigma", 0))
+        assert row == pytest.approx(
+            [drawn.get("jpeg.quality", 0), drawn.get("noise.sigma", 0), last], rel=1e-6
+        )
+    assert 0 < int((told[:, 0] > 0).sum()) < 39 and 0 < int((told[:, 1] > 0).sum()) < 39
+    mixed = degradation("bsrgan:scale=1")
+    told = drawn_conditions(mixed, mixed.sample((3, 3, 64, 64), generator=generator(1)), ["jpeg.quality"])
+    assert bool(((told >= 30) & (told <= 95)).all())
+    with pytest.raises(UsageError, match="is not drawn by"):
+        drawn_conditions(mixed, mixed.sample((1, 3, 64, 64), generator=generator(1)), ["webp.quality"])
+
+
+def test_a_recipe_of_mixtures_tells_the_network_what_was_drawn() -> None:
+    config = make_config(
+        {"name": "x", "task": "dejpeg", "architecture": "resunet", "degradation": ["worn-print"],
+         "conditions": ["jpeg.quality"], "batch": 4, "crop": 48, "clean_share": 0.5, "seed": 2}
+    )  # fmt: skip
+    pictures = [np.full((64, 64, 3), 120, dtype=np.uint8)]
+    made = batch_maker(config, pictures, torch.device("cpu"))(0)
+    clean = (made["conditions"] == 0).flatten()
+    assert 0 < int(clean.sum()) < 4 and torch.equal(made["degraded"][clean], made["clean"][clean])
+    assert bool((made["conditions"][~clean] >= 60).all())
 
 
 def test_a_batch_of_different_sizes_is_refused() -> None:

@@ -21,18 +21,19 @@ from restore.resample import imresize
 
 NAMES = names()
 SAME_SIZE = [name for name in NAMES if TABLE[name].keeps_size]
-# Their own severity tables leave the error as it is, or move it both ways (ImageNet-C).
-# ImageNet-C's published tables do not all grow: a radius falls where a repetition is added, and the like.
-PUBLISHED = {
-    "saturate",
-    "spatter",
-    "elastic_transform",
-    "elastic_transform-2019",
-    "motion_blur",
-    "glass_blur",
-    "frost",
+# ImageNet-C's published tables do not all grow: a radius falls where a repetition is added, and the like. At 224
+# pixels the package of the benchmark does the same (degradations/imagenet_c.md), the tables of 32 and 64 are CIFAR's.
+EVERY = (32, 64, 224)
+NOT_MONOTONE = {
+    "clip": EVERY,
+    "saturate": EVERY,
+    "spatter": EVERY,
+    "glass_blur": EVERY,
+    "frost": EVERY,
+    "elastic_transform-2019": EVERY,
+    "elastic_transform": (32, 64),
+    "motion_blur": (32,),
 }
-NOT_MONOTONE = {"clip", *PUBLISHED}
 NOT_MONOTONE_AT_32 = {"pixelate"}  # 30, 29, 27, 24, 21 cells for 32 pixels
 # "downsample" rounds to 8 bits unless told not to (test_resize); what changes the size is not compared here.
 NO_GRADIENT = {"downsample", "resize"}
@@ -90,8 +91,9 @@ def test_below_severity_one_the_result_is_blended(name: str) -> None:
     assert torch.equal(part[1], one[1])
 
 
-@pytest.mark.parametrize("name", [n for n in SAME_SIZE if n not in NOT_MONOTONE])
-@pytest.mark.parametrize("side", [32, 64, 224])
+@pytest.mark.parametrize(
+    ("name", "side"), [(n, s) for n in SAME_SIZE for s in EVERY if s not in NOT_MONOTONE.get(n, ())]
+)
 def test_error_grows_with_severity(name: str, side: int) -> None:
     if side == 32 and name in NOT_MONOTONE_AT_32:
         side = 48

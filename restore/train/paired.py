@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from restore.data.crops import draw_crops
 from restore.degradations import Degradation, Params, Pipeline, degradation
 from restore.degradations import sample as draw
+from restore.errors import UsageError, did_you_mean
 from restore.image import quantise, to_grey
 from restore.losses import TABLE as LOSSES
 from restore.train.config import Config
@@ -95,14 +96,47 @@ def without_effect(params: Params, where: Tensor) -> Params:
 
 
 def drawn_conditions(simulate: Degradation | Pipeline, params: Params, names: Sequence[str]) -> Tensor:
-    """``B x len(names)``: the drawn values the network is told, times the strength (0 where nothing was done)."""
-    drawn: dict[str, Tensor] = {}
-    for one in params.steps or (params,):
-        drawn |= {k: v * one.strength for k, v in one.values.items() if isinstance(v, Tensor)}
-    missing = [n for n in names if n not in drawn]
-    if missing:
-        raise KeyError(f"conditions {missing} are not drawn by {simulate.label}")
-    return torch.stack([drawn[n].float() for n in names], 1) if names else torch.zeros(len(params), 0)
+    """``B x len(names)``: the drawn values the network is told, times the strength (0 where nothing was done).
+
+    Args:
+        names: a knob ("quality"), or the knob of one step ("jpeg.quality") where several have it. The last step that
+            drew it counts. In a mixture the steps differ between samples; those without such a step get 0.
+
+    Raises:
+        UsageError: a name that nothing in ``simulate`` draws.
+    """
+    known = _drawable(simulate)
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"condition {name!r} is not drawn by {simulate.label}", hint=did_you_mean(name, known)
+            )
+    told = torch.zeros(len(params), len(names))
+    _tell(params, {name: i for i, name in enumerate(names)}, told, torch.ones(len(params)))
+    return told
+
+
+def _drawable(step: Degradation | Pipeline) -> set[str]:
+    """Knobs with numbers, alone and after the name of their degradation."""
+    if isinstance(step, Pipeline):
+        return {name for inner in step.contents() for name in _drawable(inner)}
+    keys = [key for key, knob in step.knobs.items() if not knob.choices]
+    return {*keys, *(f"{step.name}.{key}" for key in keys)}
+
+
+def _tell(params: Params, columns: Mapping[str, int], told: Tensor, above: Tensor) -> None:
+    """Writes what was drawn into ``told`` (B x names); ``above`` is the strength of what the step is a part of."""
+    strength = above * params.strength.float()
+    for step in params.steps:
+        _tell(step, columns, told, strength)
+    for i, records in enumerate(params.values.get("steps", [])):
+        row = told[i : i + 1]
+        for record in records:
+            _tell(Params.from_json([record]), columns, row, strength[i : i + 1])
+    for key, value in params.values.items():
+        for name in (key, f"{params.name}.{key}"):
+            if name in columns and isinstance(value, Tensor):
+                told[:, columns[name]] = value.float() * strength
 
 
 def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
