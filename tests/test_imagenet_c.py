@@ -295,5 +295,6 @@ def test_the_comparison_scores_and_bounds(monkeypatch: pytest.MonkeyPatch) -> No
     assert max(map(abs, found["difference"])) == pytest.approx(abs(found["largest"]))
     total = bench.summary([dict(r, ratio=4.0) for r in rows])
     assert total["faster"] == pytest.approx(4) and total["corruptions"] == 19 and total["within_bound"] < 19
+    assert "gaussian_noise" not in total["not_monotone"]["ours"] and len(total["least_fast"]) == 4
     page = bench.markdown(rows, "# note")
     assert page.count("\n| ") + page.count("\n|") >= 20 and "frost" in page
