@@ -72,6 +72,22 @@ def read_weights(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Te
     return state, {**header, "sha256": found}
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a weight file says that it was saved by :func:`save_weights`, or is so broken that nobody's reads it.
+
+    Only the header is looked at; pickles are never ours.
+    """
+    if path.suffix.lower() != ".safetensors":
+        return False
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "restore" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return True
+
+
 def load_into(net: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     """Loads ``state`` strictly.
 

@@ -54,8 +54,19 @@ def run(
     out: Out = None,
     inputs: Input = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A restorer: NAME or NAME:key=value.")
-    ] = "denoise",
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A restorer: NAME or NAME:key=value; default: denoise.", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of -m: a weight file of anybody's, .pth or .safetensors (needs the extra spandrel).",
+            show_default=False,
+        ),
+    ] = None,
     strength: Annotated[float, typer.Option(help="0: the source, 1: the restorer's result.")] = 1.0,
     format: Format = "keep",
     quality: Quality = None,
@@ -89,7 +100,7 @@ def run(
             result = restore_folder(
                 source,
                 target,
-                model=model,
+                model=restorer_name(model, weights),
                 overwrite=overwrite,
                 shard=shard,
                 dry_run=dry_run,
@@ -124,6 +135,17 @@ def places(
     if out is None:
         raise UsageError("expected a folder to write to", hint="-o FOLDER")
     return found, out
+
+
+def restorer_name(model: str | None, weights: Path | None) -> str:
+    """What ``-m`` or ``--weights`` names.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if model is not None and weights is not None:
+        raise UsageError(f"expected either -m or --weights, got -m {model} and --weights {weights}")
+    return str(weights) if weights is not None else model or "denoise"
 
 
 def explain_interrupt(overwrite: bool) -> None:

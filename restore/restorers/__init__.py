@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from restore.errors import UsageError, unknown
+from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_shipped
-from restore.models.weights import read_weights
+from restore.models.weights import is_ours, read_weights
 from restore.names import Value, parse_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
+from restore.restorers.community import load_community_restorer
 from restore.restorers.learned import load_learned
 from restore.runtime import pick_device
 
@@ -49,7 +51,7 @@ def takes(name: str) -> set[str]:
         UsageError: an unknown name.
     """
     if _is_weight_file(name):
-        return set(read_weights(Path(name))[1].get("conditions", ()))
+        return set(read_weights(Path(name))[1].get("conditions", ())) if is_ours(Path(name)) else set()
     name, _ = parse_name(name)
     if name in METHODS_TABLE:
         return set(METHODS_TABLE[name].takes)
@@ -70,8 +72,9 @@ def load(
     """The restorer of that name, ready to be called with a picture.
 
     Args:
-        name: ``"denoise"``, ``"denoise:sigma=25"``, ``"bicubic:scale=2"``, or the path of a ``.safetensors`` file,
-            which takes values as well.
+        name: ``"denoise"``, ``"denoise:sigma=25"``, ``"bicubic:scale=2"``, or the path of a weight file: one of
+            ours (``.safetensors``), which takes values as well, or anybody's (``.safetensors``, ``.pth``, ``.pt``,
+            ``.ckpt``; the extra ``spandrel``).
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the processor has it), ``fp32``, ``bf16`` or, on CUDA, ``fp16``.
         tile: side of the windows that a large picture is cut into, in pixels; None: 1024.
@@ -87,7 +90,10 @@ def load(
     plain, given = (name, {}) if _is_weight_file(name) else parse_name(name)
     both = {**given, **values}
     if _is_weight_file(plain):
-        return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
+        if not Path(plain).is_file():
+            raise UsageError(f"there is no weight file {plain}")
+        load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
+        return load_weights(plain, device=where, precision=precision, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
@@ -96,4 +102,4 @@ def load(
 
 
 def _is_weight_file(name: str) -> bool:
-    return name.endswith(".safetensors") and Path(name).exists()
+    return Path(name).suffix.lower() in (".safetensors", *PICKLES)

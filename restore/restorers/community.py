@@ -1,0 +1,96 @@
+"""Anybody's weights behind the face of a restorer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.models.community import CommunityFace, CommunityNet, load_community
+from restore.names import Value
+from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.learned import check_values
+from restore.runtime import autocast, pick_precision
+
+# The side of a window that no picture exceeds.
+_WHOLE = 1 << 30
+_TASKS = {"SR": "upscale", "FaceSR": "upscale", "Restoration": "restore"}
+
+
+class CommunityRestorer(Restorer):
+    """A community model of one or three channels.
+
+    A picture with other channels than the model's goes through as well: grey as three equal channels, of which the
+    mean comes back; colour through a grey model channel by channel.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: CommunityNet,
+        face: CommunityFace,
+        *,
+        device: torch.device,
+        precision: str,
+        tile: int | None,
+    ) -> None:
+        spec = RestorerSpec(
+            task=_TASKS.get(face.purpose, "restore"),
+            kind="community",
+            description=f"{face.architecture} weights of {Path(name).name}",
+            scale=face.scale,
+            radius=face.radius,
+            multiple=face.multiple,
+            precision=precision,
+        )
+        fingerprint = hashlib.sha256(f"{face.sha256} {precision}".encode()).hexdigest()[:16]
+        super().__init__(
+            name, spec, fingerprint=fingerprint, device=device, tile=window_side(face.tiling, tile)
+        )
+        self.channels = face.channels
+        self.net = net.to(device).to(memory_format=torch.channels_last)
+
+    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        batch, channels, height, width = x.shape
+        fitting = x.expand(-1, 3, -1, -1) if self.channels == 3 else x.reshape(-1, 1, height, width)
+        with autocast(self.device, "fp32" if exact else self.spec.precision):
+            y = self.net(fitting.contiguous(memory_format=torch.channels_last)).float()
+        if self.channels == 1:
+            return y.reshape(batch, channels, *y.shape[-2:])
+        return y if channels == 3 else y.mean(1, keepdim=True)
+
+
+def window_side(tiling: str, tile: int | None) -> int | None:
+    """The side of windows: what was asked for, but the whole picture for a model that must see it.
+
+    A model that only discourages tiles is cut where a size is asked for; one that cuts by itself never is.
+    """
+    if tiling == "internal" or (tiling == "discouraged" and tile is None):
+        return _WHOLE
+    return tile
+
+
+def load_community_restorer(
+    name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
+) -> CommunityRestorer:
+    """A weight file of somebody else's as a restorer; ``auto`` precision is float32.
+
+    Raises:
+        UsageError: values, which such models take none of; ``spandrel`` missing; an unsafe precision.
+        WeightsError: see :func:`restore.models.community.load_community`.
+    """
+    check_values(name, values, ())
+    net, face = load_community(Path(name))
+    # bf16 would round the picture itself: where these networks add it, only they know.
+    wanted = "fp32" if precision == "auto" else precision
+    return CommunityRestorer(
+        name,
+        net,
+        face,
+        device=device,
+        precision=pick_precision(wanted, device, safe=face.precisions),
+        tile=tile,
+    )
