@@ -68,8 +68,8 @@ def test_any_size_and_any_batch(norm: str) -> None:
 )
 def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
     torch.manual_seed(2)
-    net = grown(EnlightenGenerator(base=4, pools=2, norm=norm, shrink=shrink, head=head))
-    x = picture(1, 3, 210, 190)
+    net = grown(EnlightenGenerator(base=2, pools=1, norm=norm, shrink=shrink, head=head))
+    x = picture(1, 3, 170, 140)
     about = net.spec(task="enlighten", conditions=())
     out = torch.empty_like(x)
     tiles = []
@@ -83,8 +83,8 @@ def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
             net,
             lambda t, b, le, r: x[..., t:b, le:r],
             write,
-            height=210,
-            width=190,
+            height=170,
+            width=140,
             radius=about.radius,
             multiple=about.multiple,
             tile=32,
