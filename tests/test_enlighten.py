@@ -1,0 +1,107 @@
+"""EnlightenGAN's networks: published counts, and what follows from their design."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from restore.models.critic import PatchCritic
+from restore.models.enlighten import NORMS, EnlightenGenerator, dark_attention
+from restore.tiling import run_tiled
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+def picture(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def grown(net: torch.nn.Module) -> torch.nn.Module:
+    """As after training: fresh weights of N(0, 0.02) say next to nothing without batch statistics."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            fan = module.weight[0].numel()
+            torch.nn.init.normal_(module.weight, 0.0, (1 / fan) ** 0.5)
+    return net.eval().requires_grad_(False)
+
+
+def test_published_sizes() -> None:
+    assert count(EnlightenGenerator()) == 8_636_675
+    assert count(EnlightenGenerator(base=16, norm="group")) == 2_161_795
+    assert count(EnlightenGenerator(base=8, norm="group")) == 541_763
+    wanted = {(5, 64): 11_154_369, (4, 64): 6_959_553}
+    assert {key: count(PatchCritic(n_layers=key[0], ndf=key[1])) for key in wanted} == wanted
+    assert [PatchCritic(n_layers=n, ndf=1).receptive_field for n in (2, 3, 4, 5)] == [34, 70, 142, 286]
+
+
+def test_critic_maps_have_the_published_sizes() -> None:
+    assert PatchCritic(n_layers=5, ndf=2)(picture(1, 3, 320, 320)).shape[-2:] == (13, 13)
+    assert PatchCritic(n_layers=4, ndf=2)(picture(1, 3, 32, 32)).shape[-2:] == (5, 5)
+
+
+@pytest.mark.parametrize("knobs", [{}, {"shrink": 2, "head": "affine", "norm": "pixel"}])
+def test_white_stays_white(knobs: dict) -> None:
+    torch.manual_seed(0)
+    net = grown(EnlightenGenerator(base=4, pools=3, **knobs))
+    white = torch.ones(1, 3, 40, 24)
+    assert torch.equal(net(white), white) and float(dark_attention(white).abs().max()) == 0
+    assert float((net(0.2 * white) - 0.2 * white).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_any_size_and_any_batch(norm: str) -> None:
+    torch.manual_seed(1)
+    net = EnlightenGenerator(base=4, pools=2, norm=norm)
+    for size in ((16, 16), (17, 31), (50, 40)):
+        assert net(picture(2, 3, *size)).shape == (2, 3, *size)
+    grown(net)
+    x = picture(3, 3, 24, 20)
+    assert torch.allclose(net(x), torch.cat([net(one) for one in x.split(1)]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("norm", "shrink", "head"), [("batch", 1, "residual"), ("pixel", 2, "affine"), ("none", 4, "affine")]
+)
+def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
+    torch.manual_seed(2)
+    net = grown(EnlightenGenerator(base=2, pools=1, norm=norm, shrink=shrink, head=head))
+    x = picture(1, 3, 170, 140)
+    about = net.spec(task="enlighten", conditions=())
+    out = torch.empty_like(x)
+    tiles = []
+
+    def write(top: int, left: int, y: torch.Tensor) -> None:
+        tiles.append((top, left))
+        out[..., top : top + y.shape[2], left : left + y.shape[3]] = y
+
+    with torch.no_grad():
+        run_tiled(
+            net,
+            lambda t, b, le, r: x[..., t:b, le:r],
+            write,
+            height=170,
+            width=140,
+            radius=about.radius,
+            multiple=about.multiple,
+            tile=32,
+        )
+        whole = net(x)
+    assert len(tiles) > 1 and about.tiling == "supported"
+    assert float((out - whole).abs().max()) < 1e-4 < float((whole - x).abs().max())
+    assert EnlightenGenerator(base=4, norm="group").spec(task="x", conditions=()).tiling == "discouraged"
+
+
+def test_attention_is_a_knob() -> None:
+    for attention, shrink in itertools.product(("luma", "none"), (1, 2)):
+        torch.manual_seed(3)
+        net = EnlightenGenerator(base=4, pools=2, norm="pixel", attention=attention, shrink=shrink).eval()
+        x = picture(1, 3, 32, 32)
+        out, residual, attended = net.light(x)
+        assert torch.allclose(out, x + residual * attended, atol=1e-6)
+        assert torch.equal(attended, dark_attention(x) if attention == "luma" else torch.ones(1, 1, 32, 32))
+    with pytest.raises(ValueError, match="norm"):
+        EnlightenGenerator(norm="layer")
