@@ -13,6 +13,8 @@ from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
+from restore.models.stylegan2 import StyleGAN2
+from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
 from restore.models.weights import load_into, read_weights
 
 ZOO = Path(__file__).parent / "zoo"
@@ -21,6 +23,8 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,
+    "stylegan2": StyleGAN2,
+    "stylegan2-discriminator": StyleGAN2Discriminator,
 }
 
 
