@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from restore.bench.environment import commit
 from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
@@ -33,6 +34,7 @@ _DENOISERS = (
     "learned-transform",
     "bilateral",
 )
+_ENLARGERS = ("nearest", "bicubic", "lanczos")
 _INVERSES = {
     "wiener": "sigma=2.55",
     "unsupervised-wiener": "",
@@ -60,7 +62,7 @@ TABLE: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("deblur", (_BLUR,), _inverses("blur=1.6")),
     ("deblur", (_DISC,), _inverses("disc=3")),
     ("deblur", (f"motion:length=20 + {_NOISY}",), ("blind-deblur",)),
-    ("upscale", tuple(f"downsample:scale={s}" for s in (2, 3, 4)), ("nearest", "bicubic", "lanczos", "back-projection")),
+    ("upscale", tuple(f"downsample:scale={s}" for s in (2, 3, 4)), (*_ENLARGERS, "back-projection")),
     ("lowlight", ("lowlight:severity=2", "lowlight-gamma:severity=2"), ("gamma", "equalize", "clahe", "lime")),
     ("dehaze", ("haze:severity=2", "haze:severity=4"), ("dcp",)),
     ("underwater", ("underwater:severity=3",), ("white-balance", "fusion")),
@@ -113,12 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="where to save the numbers")
     parser.add_argument("--markdown", type=Path, help="where to save the table")
     given = parser.parse_args(arguments)
+    at_start = commit()  # what is measured is the code as it was read, whatever is edited meanwhile
     try:
         with middles(given.data, count=given.limit, side=given.side) as folder:
             results = run_table(folder, tasks=given.task, threads=given.threads)
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    for result in results:
+        result.environment["commit"] = at_start
     rows = summary(results)
     page = markdown(rows, results, given)
     print(page)
