@@ -131,7 +131,10 @@ LOW_LIGHT = Degradation(
         ),
         "read": READ,
         "bits": Knob("depth of the raw data", choices=("12", "14", "16"), default="12|14|16"),
-        "gamma": Knob("exponent of the development", span=(2.0, 3.5), legal=(1.0, 5.0)),
+        # The upper end of MAET's range lifts shadows to grey: by severity it is a display's.
+        "gamma": Knob(
+            "exponent of the development", span=(2.0, 3.5), legal=(1.0, 5.0), levels={224: (2.2,) * 5}
+        ),
         "profile": PROFILE,
         "demosaic": DEMOSAIC,
     },
