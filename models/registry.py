@@ -12,12 +12,14 @@ from torch import nn
 from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
+from restore.models.sr import SRNet
 from restore.models.weights import load_into, read_weights
 
 ZOO = Path(__file__).parent / "zoo"
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
+    "sr": SRNet,
     "noise-level": NoiseLevel,
 }
 
@@ -93,3 +95,8 @@ def load_shipped(name: str) -> tuple[nn.Module, dict[str, Any]]:
 def weights_path(name: str) -> Path:
     """Where the shipped weights of ``name`` lie."""
     return ZOO / name / "weights.safetensors"
+
+
+def recipe_path(name: str) -> Path:
+    """Where the recipe of ``name`` lies, trained or not."""
+    return ZOO / Path(name).name / "recipe.toml"
