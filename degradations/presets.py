@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from restore.degradations import (
     blur,
@@ -36,7 +37,7 @@ from restore.degradations.base import Degradation, Params
 from restore.degradations.combine import Combinator, Compose, Drawn
 from restore.degradations.mixtures import MIXTURES, mixture
 from restore.degradations.pipeline import Pipeline
-from restore.degradations.tree import read_pipeline
+from restore.degradations.tree import build, read_pipeline
 from restore.errors import unknown
 from restore.names import parse_name
 
@@ -98,13 +99,17 @@ def mixtures() -> list[str]:
     return list(MIXTURES)
 
 
-def degradation(spec: str | Sequence[str]) -> Degradation | Pipeline:
+def degradation(spec: str | Sequence[Any]) -> Degradation | Pipeline:
     """``"noise:sigma=25"``, the name of a mixture, a pipeline's ``.toml``, or several in order, as a degradation.
+
+    Among several, tables of the forms of a pipeline file can stand (:mod:`restore.degradations.tree`).
 
     Raises:
         UsageError: an unknown name or parameter, or a value out of range.
     """
     parts = [spec] if isinstance(spec, str) else list(spec)
+    if not all(isinstance(part, str) for part in parts):
+        return build(parts, _one)
     steps = tuple(_one(part) for part in parts)
     if len(steps) == 1:
         return steps[0]

@@ -13,6 +13,7 @@ from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
+from restore.models.sr import SRNet
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
 from restore.models.weights import load_into, read_weights
@@ -21,6 +22,7 @@ ZOO = Path(__file__).parent / "zoo"
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
+    "sr": SRNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,
     "stylegan2": StyleGAN2,
@@ -99,3 +101,8 @@ def load_shipped(name: str) -> tuple[nn.Module, dict[str, Any]]:
 def weights_path(name: str) -> Path:
     """Where the shipped weights of ``name`` lie."""
     return ZOO / name / "weights.safetensors"
+
+
+def recipe_path(name: str) -> Path:
+    """Where the recipe of ``name`` lies, trained or not."""
+    return ZOO / Path(name).name / "recipe.toml"

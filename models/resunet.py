@@ -24,7 +24,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        _shrink(self.conv2)
+        shrink(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.relu(self.conv1(x)))
@@ -69,7 +69,7 @@ class ResUNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs)
         self.decoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
         self.tail = nn.Conv2d(widths[0], packed, 3, padding=1)
-        _shrink(self.tail)
+        shrink(self.tail)
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -116,7 +116,8 @@ def _stack(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
 
 
-def _shrink(conv: nn.Conv2d) -> None:
+def shrink(conv: nn.Conv2d) -> None:
+    """Starts a convolution at a tenth of its weights and without bias: near nothing, but not nothing."""
     with torch.no_grad():
         conv.weight.mul_(0.1)
         if conv.bias is not None:

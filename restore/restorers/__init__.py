@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restore.errors import UsageError, unknown
+from restore.errors import RestoreError, UsageError, WeightsError, unknown
 from restore.models.community import PICKLES
-from restore.models.registry import SHIPPED, load_shipped
+from restore.models.registry import SHIPPED, load_shipped, recipe_path
 from restore.models.weights import is_ours, read_weights
 from restore.names import Value, parse_name
 from restore.restorers.base import Restorer, RestorerSpec
@@ -41,7 +41,7 @@ def describe(name: str) -> dict[str, str]:
     if name in METHODS_TABLE:
         method = METHODS_TABLE[name]
         return {"name": name, "task": method.task, "kind": "classical", "description": method.description}
-    raise unknown("restorer", name, names())
+    raise _nobody(name)
 
 
 def takes(name: str) -> set[str]:
@@ -82,7 +82,7 @@ def load(
 
     Raises:
         UsageError: an unknown name or value, a device or precision that is not there.
-        WeightsError: weights missing, damaged or foreign.
+        WeightsError: weights missing, damaged or foreign, or a recipe whose weights are not shipped yet.
     """
     where = pick_device(device)
     if tile is not None and tile < 32:
@@ -98,8 +98,18 @@ def load(
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
         return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
-    raise unknown("restorer", plain, names())
+    raise _nobody(plain)
 
 
 def _is_weight_file(name: str) -> bool:
     return Path(name).suffix.lower() in (".safetensors", *PICKLES)
+
+
+def _nobody(name: str) -> RestoreError:
+    """Why there is no restorer of that name: it is unknown, or a recipe that nobody has trained."""
+    if name not in SHIPPED and recipe_path(name).exists():
+        return WeightsError(
+            f"no weights of {name!r} are shipped yet",
+            hint=f"train them: restore train {name} --data PHOTOS --out RUN; then -m RUN/best.safetensors",
+        )
+    return unknown("restorer", name, names())

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from restore.degradations import degradation
 from restore.errors import ConfigError, RestoreError, did_you_mean
-from restore.losses import TABLE as LOSSES
+from restore.losses import loss_named
 from restore.models.registry import ARCHITECTURES
+from restore.train.simulate import simulator
 
 STEPS = ("paired", "estimate")
+METRICS = ("psnr", "psnr_y")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Config:
     arch: Mapping[str, Any] = field(default_factory=dict)
     conditions: tuple[str, ...] = ()  # drawn parameters that the network is told (sigma)
     step: str = "paired"
-    degradation: tuple[str, ...] = ()  # empty: two folders matched by name
+    # Names, or tables such as {one_of = [...]}, in order; empty: two folders matched by name.
+    degradation: tuple[Any, ...] = ()
     clean_share: float = 0.05  # samples left undegraded, so that a clean picture stays as it is
     grey_share: float = 0.0  # samples made grey before and after degradation
     stored_share: float = 0.0  # samples clipped and rounded to 8 bits after degradation, as files are
@@ -41,6 +43,10 @@ class Config:
     late_batch: int = 16
     late_crop: int = 96
     late_loss: str = ""
+    # pictures are degraded in fields of this side, of which crops are cut (0: of the crop's own side), and a field
+    # serves this many steps: for degradations that cost more than a step
+    field: int = 0
+    reuse: int = 1
     # optimiser
     loss: str = "l1"
     lr: float = 1e-3
@@ -59,10 +65,18 @@ class Config:
     # validation and record
     validation: tuple[str, ...] = ()
     validation_crop: int = 256
+    validation_metric: str = (
+        "psnr"  # psnr_y: of luma, without a border of the scale, as super-resolution is scored
+    )
     validate_every: int = 1000
     log_every: int = 50
     licence: str = "Apache-2.0"
     training_data: str = ""
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the clean picture per pixel of the degraded one along a side."""
+        return int(self.arch.get("scale", 1))
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -138,6 +152,8 @@ def _as_type(value: Any, kind: Any) -> Any:
         return tuple(_as_type(v, item) for v in items)
     if origin is not None and isinstance(value, Mapping):
         return dict(value)
+    if kind is Any:
+        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     expected = kind if isinstance(kind, type) else dict
@@ -165,28 +181,43 @@ def _range_problems(c: Config) -> list[str]:
         "log_every": c.log_every >= 1,
         "validation_crop": c.validation_crop >= 16,
         "decay_share": 0 < c.decay_share <= 1,
+        "field": c.field == 0 or c.field >= c.crop,
+        "reuse": c.reuse >= 1,
     }
     for share in ("late_share", "clean_share", "grey_share", "stored_share"):
         checks[share] = 0 <= getattr(c, share) <= 1
     found = [f"{key}: {getattr(c, key)!r} is out of range" for key, good in checks.items() if not good]
     tables: dict[str, Collection[str]] = {
         "architecture": ARCHITECTURES,
-        "loss": LOSSES,
         "step": STEPS,
+        "validation_metric": METRICS,
         "precision": ("auto", "fp32", "bf16", "fp16"),
     }
-    if c.late_loss:
-        tables["late_loss"] = LOSSES
     for key, table in tables.items():
         if getattr(c, key) not in table:
             found.append(f"{key}: unknown {getattr(c, key)!r} ({did_you_mean(getattr(c, key), table)})")
-    if max(c.crop, c.late_crop if c.late_share else 0) > c.min_side:
-        found.append(f"min_side: {c.min_side} is smaller than the crop")
-    for spec in (*c.degradation, *c.validation):
+    for key in ("loss", "late_loss"):
         try:
-            degradation([part.strip() for part in spec.split("+")])
+            loss_named(getattr(c, key) or "l1")
         except RestoreError as error:
+            found.append(f"{key}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+    if max(c.crop, c.late_crop if c.late_share else 0, c.field) > c.min_side:
+        found.append(f"min_side: {c.min_side} is smaller than the crop or the field")
+    for items in filter(None, (c.degradation, *((v,) for v in c.validation))):
+        try:
+            keeps_size = simulator(items).keeps_size
+        except RestoreError as error:
+            text = items[0] if len(items) == 1 else list(items)
             found.append(
-                f"degradation {spec!r}: {error.message}" + (f" ({error.hint})" if error.hint else "")
+                f"degradation {text!r}: {error.message}" + (f" ({error.hint})" if error.hint else "")
             )
+        else:
+            if keeps_size != (c.scale == 1):
+                found.append(f"degradation {items}: its size does not fit the network's scale {c.scale}")
+    if c.scale > 1:
+        late = (c.late_crop,) if c.late_share else ()
+        if any(side % c.scale for side in (c.crop, c.field, *late)):
+            found.append(f"crop, late_crop and field: expected multiples of the scale {c.scale}")
+        if c.clean_share:
+            found.append("clean_share: a picture that changes its size cannot stay as it is; expected 0")
     return found

@@ -15,9 +15,10 @@ from restore.errors import UsageError
 from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
+from restore.train.batches import batch_maker
 from restore.train.config import Config, to_dict
 from restore.train.loop import Fit, duration, fit
-from restore.train.paired import batch_maker, estimate_step, paired_step
+from restore.train.paired import estimate_step, paired_step
 from restore.train.processes import join_processes
 from restore.train.validate import estimate_validation, held_out_pairs, psnr_validation
 from restore.version import __version__
