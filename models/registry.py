@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.looker import Looker
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
 from restore.models.weights import load_into, read_weights
@@ -19,6 +20,7 @@ ZOO = Path(__file__).parent / "zoo"
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "noise-level": NoiseLevel,
+    "looker": Looker,
 }
 
 

@@ -15,7 +15,7 @@ from restore.errors import ConfigError, RestoreError, did_you_mean
 from restore.losses import TABLE as LOSSES
 from restore.models.registry import ARCHITECTURES
 
-STEPS = ("paired", "estimate")
+STEPS = ("paired", "estimate", "findings")
 
 
 @dataclass(frozen=True)
