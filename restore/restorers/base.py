@@ -43,6 +43,60 @@ class RestorerSpec:
     precision: str = "fp32"
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a picture.
+
+    Args:
+        name: the family: ``noise``, ``jpeg``, ``blur``, ...
+        severity: from 0 (not there) to 5, as of the simulator's.
+        confidence: that it is there at all, 0 to 1.
+        value: a measured size of it, in ``unit`` (``sigma`` in units of 255, ``quality`` of a JPEG); None: none.
+    """
+
+    name: str
+    severity: float
+    confidence: float
+    value: float | None = None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        size = f" {self.unit} about {self.value:.0f}," if self.value is not None else ""
+        return f"{self.name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, rounded to what it is good for."""
+        value = None if self.value is None else round(self.value, 2)
+        plain = {
+            "name": self.name,
+            "severity": round(self.severity, 2),
+            "confidence": round(self.confidence, 3),
+        }
+        return plain if value is None else {**plain, "value": value, "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found in a picture, the restorers chosen, in order, and what is left alone with the reason."""
+
+    findings: tuple[Finding, ...]
+    actions: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        found = "; ".join(map(str, self.findings)) or "nothing wrong"
+        done = ", then ".join(self.actions) or "left as it is"
+        return f"{found} -> {done}" + "".join(f" ({reason})" for reason in self.left)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"findings", "actions", "left"}``."""
+        return {
+            "findings": [f.to_json() for f in self.findings],
+            "actions": list(self.actions),
+            "left": list(self.left),
+        }
+
+
 class Restorer(ABC):
     """A picture in, a restored picture of the same kind out.
 
@@ -76,6 +130,16 @@ class Restorer(ABC):
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         """Restores ``B x C x h x w`` on ``self.device``; ``exact`` asks for float32."""
 
+    def find(
+        self, pixels: np.ndarray, *, tables: tuple[tuple[int, ...], ...] | None = None
+    ) -> Judgement | None:
+        """What is wrong with ``pixels`` (``H x W x C``) and what would be done; None for who does not ask.
+
+        Args:
+            tables: the quantisation tables of a JPEG file the pixels come from.
+        """
+        return None
+
     @torch.no_grad()
     def __call__(self, image: Any) -> Any:
         """Restores a tensor ``B x C x H x W`` or ``C x H x W`` in [0, 1], an array, or a PIL image; same kind back.
@@ -98,11 +162,19 @@ class Restorer(ABC):
 
     @torch.inference_mode()
     def restore_pixels(
-        self, pixels: np.ndarray, *, progress: Callable[[float], None] | None = None
+        self,
+        pixels: np.ndarray,
+        *,
+        progress: Callable[[float], None] | None = None,
+        judged: Judgement | None = None,
     ) -> np.ndarray:
         """Restores ``H x W x C`` (uint8, uint16 or float32) into a new array of the same dtype.
 
         Memory beyond the two arrays is bounded by the tile: only windows are ever converted to float.
+
+        Args:
+            progress: called with the share of the picture that is done.
+            judged: what :meth:`find` said of these pixels, so that nobody looks twice.
 
         Raises:
             ImageError: another shape or dtype, or a value that is not finite.
