@@ -96,11 +96,8 @@ class Looker(nn.Module):
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights fitted on statistics alone as weights of this network: what it learns besides starts at zero."""
         grown = {**self.state_dict(), **state}
-        first = state["head.0.weight"]
-        if first.shape[1] < self.head[0].in_features:
-            wider = torch.zeros_like(self.head[0].weight)
-            wider[:, : first.shape[1]] = first
-            grown["head.0.weight"] = wider
+        first, wanted = state["head.0.weight"], self.state_dict()["head.0.weight"]
+        grown["head.0.weight"] = F.pad(first, (0, wanted.shape[1] - first.shape[1]))
         return grown
 
 

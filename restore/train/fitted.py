@@ -123,7 +123,7 @@ def fit_head(
             x = x + 0.15 * torch.randn(x.shape, generator=g)
             loss = loss_of(net.head, {"degraded": x, "severities": severities[index]}, 0)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += float(loss.detach()) * len(index)
