@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restore.errors import UsageError, WeightsError
 from restore.image import array_to_tensor, as_batch, tensor_to_array
+from restore.restorers.interval import Calibration, read_calibration, restore_with_spread, usual_error
 from restore.tiling import run_tiled
+from restore.version import __version__
 
 Read = Callable[[int, int, int, int], Tensor]
 TILE = 1024
@@ -192,6 +197,72 @@ class Restorer(ABC):
         self._run(read, write, h, w, progress)
         return out
 
+    @property
+    def identity(self) -> str:
+        """What a calibration is bound to: the weights, whatever values are given; of a method its name and version."""
+        return hashlib.sha256(f"{self.name.partition(':')[0]} {__version__}".encode()).hexdigest()
+
+    @property
+    def calibration_file(self) -> Path | None:
+        """Where the calibrated intervals that come with it lie; None: nowhere."""
+        return None
+
+    def interval(
+        self,
+        image: Any,
+        *,
+        level: float = 0.9,
+        degradation: str | None = None,
+        calibration: str | Path | None = None,
+    ) -> tuple[Any, Any]:
+        """Lower and upper bounds of every value of ``self(image)``, of the kind of ``image``.
+
+        Integer kinds are rounded outwards. Costs four restorations. See :mod:`restore.restorers.interval` for what is
+        promised: on average over pictures a share ``level`` of the true values lies between.
+
+        Args:
+            image: as for a call.
+            level: one of those calibrated (0.8, 0.9, 0.95).
+            degradation: what was done to the picture, one of those calibrated; None: not known.
+            calibration: a table of your own (``python -m restore.bench.coverage --table``) for restorers that come
+                without one.
+
+        Raises:
+            WeightsError: no calibration, or one of other weights.
+            UsageError: a level or degradation that was not calibrated, or a restorer that changes the size.
+        """
+        x, back = as_batch(image)
+        table = self.calibration(calibration)
+        factor = table.scale(level, degradation)
+        y, width = self.with_half_width(x.float(), table)
+        lower, upper = ((y + sign * factor * width).clamp(0, 1) for sign in (-1, 1))
+        top = {"uint8": 255.0, "uint16": 65535.0}.get(_depth(image))
+        if top:
+            lower, upper = (lower * top).floor() / top, (upper * top).ceil() / top
+        return back(lower.to(x.dtype)), back(upper.to(x.dtype))
+
+    def calibration(self, path: str | Path | None = None) -> Calibration:
+        """The calibration that comes with this restorer, or the one in ``path``, checked against its weights.
+
+        Raises:
+            WeightsError: missing, damaged, or of other weights.
+            UsageError: a restorer that changes the size has none.
+        """
+        if self.spec.scale != 1:
+            raise UsageError(f"{self.name} changes the size; intervals are for restorers that keep it")
+        where = self.calibration_file if path is None else Path(path)
+        if where is None:
+            raise WeightsError(
+                f"{self.name} comes without calibrated intervals",
+                hint="python -m restore.bench.coverage makes a table; give it as calibration=",
+            )
+        return read_calibration(where, identity=self.identity, restorer=self.name)
+
+    def with_half_width(self, x: Tensor, table: Calibration) -> tuple[Tensor, Tensor]:
+        """The restored batch (clamped) and its uncalibrated half-widths ``B x 1 x H x W``."""
+        y, spread = restore_with_spread(self, x)
+        return y, usual_error(x, y, spread, table.coefficients)
+
     def as_module(self) -> nn.Module:
         """The restorer as a module for ``nn.Sequential``: tensors only, whole, gradients pass to the input."""
         return RestorerModule(self)
@@ -218,6 +289,13 @@ class Restorer(ABC):
             exact=lambda x: self.restore_window(x, seen, exact=True),
             progress=progress,
         )
+
+
+def _depth(image: Any) -> str:
+    """The dtype of an array's or a PIL picture's values by name."""
+    if hasattr(image, "mode"):
+        return "uint16" if image.mode.startswith("I;16") else "uint8"
+    return str(getattr(image, "dtype", ""))
 
 
 class RestorerModule(nn.Module):
