@@ -23,7 +23,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         "impulse_noise", "speckle_noise",
     ),
     "processing": ("demosaic", "clip", "quantise", "banding"),
-    "resize": ("downsample", "resize", "pixelate", "imagenet-c-pixelate"),
+    "resize": ("downsample", "resize", "low-resolution", "pixelate", "imagenet-c-pixelate"),
     "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "jpeg_compression"),
     "print and storage": (
         "halftone", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "watermark", "mask",

@@ -11,6 +11,7 @@ from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.enlighten import EnlightenGenerator
+from restore.models.looker import Looker
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
 from restore.models.sr import SRNet
@@ -27,6 +28,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "enlighten": EnlightenGenerator,
     "stylegan2": StyleGAN2,
     "stylegan2-discriminator": StyleGAN2Discriminator,
+    "looker": Looker,
 }
 
 

@@ -416,7 +416,7 @@ def test_compare_command(sides, tmp_path):
     arguments = [sides / "before", sides / "after", "--truth", sides / "truth", "--json", "-", "--html", page]
     done = command(compare_command, *arguments)
     assert done.exit_code == 1 and "0_first.png is missing in after and truth" in done.stderr
-    assert json.loads(done.stdout)["summary"]["images"] == 3 and page.read_text().count("<figure") == 3
+    assert json.loads(done.stdout)["summary"]["images"] == 3 and page.read_text().count("<article>") == 3
     (sides / "before" / "0_first.png").unlink()
     (sides / "after" / "b.png").unlink()
     assert command(compare_command, sides / "before", sides / "after").exit_code == 0

@@ -11,7 +11,8 @@ from restore.errors import EXIT_SOME_FAILED
 from restore.tools.output import say
 from restore.tools.reports import Counting, check_targets, emit_text, show_table
 
-LOOKS = 12
+# Pictures shown on a page, evenly spread; every one costs about half a megabyte of page.
+LOOKS = 24
 
 
 def compare(

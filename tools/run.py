@@ -9,7 +9,10 @@ import typer
 
 from restore.errors import EXIT_SOME_FAILED, UsageError
 from restore.tools.output import FolderProgress, emit_json, report_folder, say
-from restore.tools.reports import check_targets
+from restore.tools.reports import check_targets, emit_text
+
+# Pictures shown on a page, evenly spread; every one costs about half a megabyte of page.
+LOOKS = 24
 
 Sources = Annotated[
     list[Path] | None,
@@ -74,6 +77,10 @@ def run(
     shard: Shard = None,
     dry_run: DryRun = False,
     json: Json = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="One page with sliders, before and after.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of networks.")
@@ -89,7 +96,7 @@ def run(
     The same command continues a run that was stopped, and skips what is finished. A picture that cannot be
     done is reported and the rest goes on. Exit code: 0 done, 1 some failed, 2 wrong use, 130 interrupted.
     """
-    check_targets({"--json": json})
+    check_targets({"--json": json}, [html])
     source, target = places(sources, inputs, out)
     try:
         # Heavy imports only here: --help must be quick.
@@ -111,12 +118,17 @@ def run(
                 tile=tile,
                 strength=strength,
                 on_event=progress,
+                looks=LOOKS if html else 0,
             )
     except KeyboardInterrupt:
         explain_interrupt(overwrite)
         raise
     report_folder(result, progress, target, dry_run=dry_run, to_stdout=json != "-")
     emit_json(result.to_json(), json)
+    if html is not None and not dry_run:
+        from restore.folder.show import run_page
+
+        emit_text(run_page(result), html)
     if result.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
 

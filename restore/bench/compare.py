@@ -16,7 +16,7 @@ from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor, tensor_to_array
 from restore.metrics import psnr, ssim
-from restore.report import Column, Comparison, markdown_table
+from restore.report import Column, Comparison, look_at, markdown_table
 
 SCHEMA = 1
 PathLike: TypeAlias = Path | str
@@ -150,8 +150,7 @@ def compare_folders(
         else:
             if key in chosen:
                 views = [(side, tensor_to_array(image, np.uint8)) for side, image in images.items()]
-                if len({view.shape for _, view in views}) == 1:
-                    result.looks.append(Comparison(name, views))
+                result.looks.append(look_at(name, views, note=_in_words(result.rows[-1])))
         if progress is not None:
             progress(done, len(keys), name)
     result.summary = _summary(result.rows)
@@ -228,6 +227,14 @@ def _check_size(image: Tensor, other: Tensor, name: str, other_name: str) -> Non
     if image.shape[-2:] != other.shape[-2:]:
         sizes = [f"{t.shape[-1]} x {t.shape[-2]}" for t in (other, image)]
         raise ImageError(f"expected {name} of the size of {other_name}, {sizes[0]}, got {sizes[1]}")
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    if "psnr_between" in row:
+        return f"mean change {row['mean_change']:.2f} of 255, largest {row['largest_change']:.0f}"
+    before = "" if math.isnan(row["psnr_before"]) else f"{row['psnr_before']:.2f} dB before, "
+    gain = "" if math.isnan(row["psnr_gain"]) else f" ({row['psnr_gain']:+.2f} dB)"
+    return f"{before}{row['psnr_after']:.2f} dB after{gain}"
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

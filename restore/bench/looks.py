@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from restore.image import tensor_to_array
-from restore.report import Comparison
+from restore.report import Comparison, look_at
 from restore.report.sheet import busiest_window
 
 SIZE = 384
@@ -31,4 +31,4 @@ class Look:
 
     def comparison(self, title: str) -> Comparison:
         """The views for a page: input first, the truth last."""
-        return Comparison(title, [*self.views, ("truth", self.truth)])
+        return look_at(title, [*self.views, ("truth", self.truth)])

@@ -33,6 +33,7 @@ def bench_page(result: BenchResult) -> str:
             Table("Every picture", result.rows, ROW_COLUMNS, folded=True),
         ],
         comparisons=result.looks,
+        pictures=result.data["pictures"] * len(result.options["degradations"]),
     )
 
 
@@ -41,8 +42,9 @@ def compare_page(result: CompareResult) -> str:
     return html_page(
         "Before and after",
         notes=[result.protocol, *result.notes()],
-        tables=[Table("Pictures", result.table_rows, result.columns)],
+        tables=[Table("Pictures", result.rows, result.columns, footer=result.table_rows[-1])],
         comparisons=result.looks,
+        pictures=len(result.rows),
     )
 
 

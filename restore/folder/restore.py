@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from restore.errors import UsageError
-from restore.folder.plan import Job, PathLike, parse_shard, plan
+from restore.folder.plan import Job, PathLike, in_shard, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
 from restore.folder.run import Progress, run
+from restore.folder.show import before_and_after, spread
 
 if TYPE_CHECKING:
     from restore.files import Picture
-    from restore.restorers import Restorer
+    from restore.report import Comparison
+    from restore.restorers import Judgement, Restorer
 
 
 def restore_folder(
@@ -34,6 +36,7 @@ def restore_folder(
     tile: int | None = None,
     strength: float = 1.0,
     on_event: OnEvent | None = None,
+    looks: int = 0,
 ) -> FolderResult:
     """Restores the pictures of ``source`` (a folder, a picture, or several) into ``out``, keeping subfolders.
 
@@ -52,6 +55,7 @@ def restore_folder(
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
+        looks: of so many pictures, evenly spread, before and after are kept small in ``looks``.
 
     Raises:
         UsageError: a call that could not do what it says; nothing was done then.
@@ -80,14 +84,21 @@ def restore_folder(
         "quality": quality,
     }
 
+    shown: dict[str, Comparison] = {}
+    wanted = spread([job.file for job in jobs if in_shard(job.file, part)], looks)
+
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
-        made = restore_picture(picture, restorer, strength=strength, progress=progress)
+        judged = restorer.find(picture.pixels, tables=picture.tables)
+        made = restore_picture(picture, restorer, strength=strength, progress=progress, judged=judged)
+        if job.file in wanted:
+            shown[job.file] = before_and_after(job.file, picture, made, judged)
         as_it_came = (
             format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
         )
-        return (None if as_it_came and same_pixels(picture, made) else made), None
+        record = None if judged is None else judged.to_json()
+        return (None if as_it_came and same_pixels(picture, made) else made), record
 
-    return run(
+    result = run(
         jobs,
         out,
         work,
@@ -100,17 +111,26 @@ def restore_folder(
         dry_run=dry_run,
         on_event=on_event,
     )
+    done = {outcome.file for outcome in result.done}
+    result.looks = [shown[file] for file in sorted(shown) if file in done]
+    return result
 
 
 def restore_picture(
-    picture: Picture, restorer: Restorer, *, strength: float = 1.0, progress: Progress | None = None
+    picture: Picture,
+    restorer: Restorer,
+    *,
+    strength: float = 1.0,
+    progress: Progress | None = None,
+    judged: Judgement | None = None,
 ) -> Picture:
     """One picture as it was read, restored with everything that belongs to it; see :func:`restore_folder`."""
 
     def change(pixels: np.ndarray) -> np.ndarray:
         if strength <= 0:
             return pixels
-        return blend(pixels, restorer.restore_pixels(pixels, progress=progress), strength)
+        made = restorer.restore_pixels(pixels, progress=progress, judged=judged)
+        return blend(pixels, made, strength)
 
     return change_planes(picture, change)
 

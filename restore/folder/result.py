@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from restore.report import Comparison
 
 SCHEMA = 1
 
@@ -20,6 +23,8 @@ class Outcome:
         megapixels: of the source picture.
         seconds: spent on the pixels alone, without reading and writing.
         changed: False where the restorer left every pixel alone and the file was copied.
+        record: what the work has to say of the picture, JSON-able: ``findings`` and ``actions`` of a restorer that
+            looks first, the parameters drawn of a degradation.
     """
 
     file: str
@@ -28,6 +33,7 @@ class Outcome:
     megapixels: float = 0.0
     seconds: float = 0.0
     changed: bool = True
+    record: Any = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class FolderResult:
         planned: what a dry run would have done.
         seconds: of the whole run.
         megapixels: of the source pictures in ``done``.
+        looks: some of the pictures in ``done``, before and after, where they were asked for; not in the JSON.
     """
 
     done: list[Outcome] = field(default_factory=list)
@@ -72,6 +79,7 @@ class FolderResult:
     settings: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     megapixels: float = 0.0
+    looks: list[Comparison] = field(default_factory=list)
 
     def sort(self) -> None:
         """Puts every list in the order of the files, which no timing changes."""
@@ -99,4 +107,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
+        **({k: o.record[k] for k in ("findings", "actions") if k in (o.record or {})}),
     }

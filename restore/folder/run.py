@@ -174,7 +174,15 @@ class _Run:
         return (
             made,
             record,
-            Outcome(job.file, job.output, "", width * height / 1e6, seconds, changed=made is not None),
+            Outcome(
+                job.file,
+                job.output,
+                "",
+                width * height / 1e6,
+                seconds,
+                changed=made is not None,
+                record=record,
+            ),
         )
 
     def write(self, item: Item) -> None:

@@ -9,13 +9,13 @@ from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_shipped, recipe_path
 from restore.models.weights import is_ours, read_weights
 from restore.names import Value, parse_name
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Finding, Judgement, Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
 from restore.restorers.learned import load_learned
 from restore.runtime import pick_device
 
-__all__ = ["Restorer", "RestorerSpec", "describe", "load", "names", "takes"]
+__all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load", "names", "takes"]
 
 
 def names() -> list[str]:

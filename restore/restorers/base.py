@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restore.errors import UsageError, WeightsError
 from restore.image import array_to_tensor, as_batch, tensor_to_array
+from restore.restorers.interval import Calibration, read_calibration, restore_with_spread, usual_error
 from restore.tiling import run_tiled
+from restore.version import __version__
 
 Read = Callable[[int, int, int, int], Tensor]
 TILE = 1024
@@ -41,6 +46,60 @@ class RestorerSpec:
     multiple: int = 1
     takes: tuple[str, ...] = ()
     precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a picture.
+
+    Args:
+        name: the family: ``noise``, ``jpeg``, ``blur``, ...
+        severity: from 0 (not there) to 5, as of the simulator's.
+        confidence: that it is there at all, 0 to 1.
+        value: a measured size of it, in ``unit`` (``sigma`` in units of 255, ``quality`` of a JPEG); None: none.
+    """
+
+    name: str
+    severity: float
+    confidence: float
+    value: float | None = None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        size = f" {self.unit} about {self.value:.0f}," if self.value is not None else ""
+        return f"{self.name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, rounded to what it is good for."""
+        value = None if self.value is None else round(self.value, 2)
+        plain = {
+            "name": self.name,
+            "severity": round(self.severity, 2),
+            "confidence": round(self.confidence, 3),
+        }
+        return plain if value is None else {**plain, "value": value, "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found in a picture, the restorers chosen, in order, and what is left alone with the reason."""
+
+    findings: tuple[Finding, ...]
+    actions: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        found = "; ".join(map(str, self.findings)) or "nothing wrong"
+        done = ", then ".join(self.actions) or "left as it is"
+        return f"{found} -> {done}" + "".join(f" ({reason})" for reason in self.left)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"findings", "actions", "left"}``."""
+        return {
+            "findings": [f.to_json() for f in self.findings],
+            "actions": list(self.actions),
+            "left": list(self.left),
+        }
 
 
 class Restorer(ABC):
@@ -76,6 +135,16 @@ class Restorer(ABC):
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         """Restores ``B x C x h x w`` on ``self.device``; ``exact`` asks for float32."""
 
+    def find(
+        self, pixels: np.ndarray, *, tables: tuple[tuple[int, ...], ...] | None = None
+    ) -> Judgement | None:
+        """What is wrong with ``pixels`` (``H x W x C``) and what would be done; None for who does not ask.
+
+        Args:
+            tables: the quantisation tables of a JPEG file the pixels come from.
+        """
+        return None
+
     @torch.no_grad()
     def __call__(self, image: Any) -> Any:
         """Restores a tensor ``B x C x H x W`` or ``C x H x W`` in [0, 1], an array, or a PIL image; same kind back.
@@ -98,11 +167,19 @@ class Restorer(ABC):
 
     @torch.inference_mode()
     def restore_pixels(
-        self, pixels: np.ndarray, *, progress: Callable[[float], None] | None = None
+        self,
+        pixels: np.ndarray,
+        *,
+        progress: Callable[[float], None] | None = None,
+        judged: Judgement | None = None,
     ) -> np.ndarray:
         """Restores ``H x W x C`` (uint8, uint16 or float32) into a new array of the same dtype.
 
         Memory beyond the two arrays is bounded by the tile: only windows are ever converted to float.
+
+        Args:
+            progress: called with the share of the picture that is done.
+            judged: what :meth:`find` said of these pixels, so that nobody looks twice.
 
         Raises:
             ImageError: another shape or dtype, or a value that is not finite.
@@ -119,6 +196,72 @@ class Restorer(ABC):
 
         self._run(read, write, h, w, progress)
         return out
+
+    @property
+    def identity(self) -> str:
+        """What a calibration is bound to: the weights, whatever values are given; of a method its name and version."""
+        return hashlib.sha256(f"{self.name.partition(':')[0]} {__version__}".encode()).hexdigest()
+
+    @property
+    def calibration_file(self) -> Path | None:
+        """Where the calibrated intervals that come with it lie; None: nowhere."""
+        return None
+
+    def interval(
+        self,
+        image: Any,
+        *,
+        level: float = 0.9,
+        degradation: str | None = None,
+        calibration: str | Path | None = None,
+    ) -> tuple[Any, Any]:
+        """Lower and upper bounds of every value of ``self(image)``, of the kind of ``image``.
+
+        Integer kinds are rounded outwards. Costs four restorations. See :mod:`restore.restorers.interval` for what is
+        promised: on average over pictures a share ``level`` of the true values lies between.
+
+        Args:
+            image: as for a call.
+            level: one of those calibrated (0.8, 0.9, 0.95).
+            degradation: what was done to the picture, one of those calibrated; None: not known.
+            calibration: a table of your own (``python -m restore.bench.coverage --table``) for restorers that come
+                without one.
+
+        Raises:
+            WeightsError: no calibration, or one of other weights.
+            UsageError: a level or degradation that was not calibrated, or a restorer that changes the size.
+        """
+        x, back = as_batch(image)
+        table = self.calibration(calibration)
+        factor = table.scale(level, degradation)
+        y, width = self.with_half_width(x.float(), table)
+        lower, upper = ((y + sign * factor * width).clamp(0, 1) for sign in (-1, 1))
+        top = {"uint8": 255.0, "uint16": 65535.0}.get(_depth(image))
+        if top:
+            lower, upper = (lower * top).floor() / top, (upper * top).ceil() / top
+        return back(lower.to(x.dtype)), back(upper.to(x.dtype))
+
+    def calibration(self, path: str | Path | None = None) -> Calibration:
+        """The calibration that comes with this restorer, or the one in ``path``, checked against its weights.
+
+        Raises:
+            WeightsError: missing, damaged, or of other weights.
+            UsageError: a restorer that changes the size has none.
+        """
+        if self.spec.scale != 1:
+            raise UsageError(f"{self.name} changes the size; intervals are for restorers that keep it")
+        where = self.calibration_file if path is None else Path(path)
+        if where is None:
+            raise WeightsError(
+                f"{self.name} comes without calibrated intervals",
+                hint="python -m restore.bench.coverage makes a table; give it as calibration=",
+            )
+        return read_calibration(where, identity=self.identity, restorer=self.name)
+
+    def with_half_width(self, x: Tensor, table: Calibration) -> tuple[Tensor, Tensor]:
+        """The restored batch (clamped) and its uncalibrated half-widths ``B x 1 x H x W``."""
+        y, spread = restore_with_spread(self, x)
+        return y, usual_error(x, y, spread, table.coefficients)
 
     def as_module(self) -> nn.Module:
         """The restorer as a module for ``nn.Sequential``: tensors only, whole, gradients pass to the input."""
@@ -146,6 +289,13 @@ class Restorer(ABC):
             exact=lambda x: self.restore_window(x, seen, exact=True),
             progress=progress,
         )
+
+
+def _depth(image: Any) -> str:
+    """The dtype of an array's or a PIL picture's values by name."""
+    if hasattr(image, "mode"):
+        return "uint16" if image.mode.startswith("I;16") else "uint8"
+    return str(getattr(image, "dtype", ""))
 
 
 class RestorerModule(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.errors import UsageError
-from restore.models.registry import SHIPPED, load_file, load_shipped
+from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer, RestorerSpec
@@ -55,6 +55,20 @@ class LearnedRestorer(Restorer):
         fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         super().__init__(format_name(name, values), spec, fingerprint=fingerprint, device=device, tile=tile)
         self.net = net.to(device).to(memory_format=torch.channels_last)
+        self.sha256 = sha256
+        self.shipped = name in SHIPPED
+
+    @property
+    def identity(self) -> str:
+        """The SHA-256 of the weights: intervals belong to them, whatever values are given."""
+        return self.sha256
+
+    @property
+    def calibration_file(self) -> Path | None:
+        """``intervals.json`` beside the weights."""
+        name = self.name.partition(":")[0]
+        folder = weights_path(name).parent if self.shipped else Path(name).parent
+        return folder / "intervals.json"
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""

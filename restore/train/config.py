@@ -15,7 +15,7 @@ from restore.losses import loss_named
 from restore.models.registry import ARCHITECTURES
 from restore.train.simulate import simulator
 
-STEPS = ("paired", "estimate")
+STEPS = ("paired", "estimate", "findings")
 METRICS = ("psnr", "psnr_y")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,11 +18,29 @@ from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
 from restore.train.batches import batch_maker
 from restore.train.config import Config, to_dict
+from restore.train.findings import findings_maker, findings_step, findings_validation
 from restore.train.loop import Fit, duration, fit
 from restore.train.paired import estimate_step, paired_step
 from restore.train.processes import join_processes
 from restore.train.validate import estimate_validation, held_out_pairs, psnr_validation
 from restore.version import __version__
+
+# What a recipe's ``step`` stands for: its loss, its batches, its scores.
+STEP_OF: dict[str, Callable[..., Any]] = {
+    "paired": paired_step,
+    "estimate": estimate_step,
+    "findings": findings_step,
+}
+MAKER_OF: dict[str, Callable[..., Any]] = {
+    "paired": batch_maker,
+    "estimate": batch_maker,
+    "findings": findings_maker,
+}
+VALIDATION_OF: dict[str, Callable[..., Any]] = {
+    "paired": psnr_validation,
+    "estimate": estimate_validation,
+    "findings": findings_validation,
+}
 
 
 def train(
@@ -70,9 +89,10 @@ def train(
         say(
             f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads"
         )
-        pairs = held_out_pairs(config, library.held_out, where)
-        estimates = config.step == "estimate"
-        validation = (estimate_validation if estimates else psnr_validation)(config, pairs, where, precision)
+        pairs: Any = library.held_out
+        if config.step != "findings":
+            pairs = held_out_pairs(config, library.held_out, where)
+        validation = VALIDATION_OF[config.step](config, pairs, where, precision)
 
         def keep_best(ema: nn.Module, step: int, scores: dict[str, float]) -> None:
             save_weights(
@@ -81,8 +101,8 @@ def train(
 
         result = fit(
             net,
-            (estimate_step if estimates else paired_step)(config),
-            batch_maker(config, library.train, where, part=(processes.rank, processes.count)),
+            STEP_OF[config.step](config),
+            MAKER_OF[config.step](config, library.train, where, part=(processes.rank, processes.count)),
             validation,
             config,
             out=out,
@@ -110,7 +130,7 @@ def _library(config: Config, data: Path, degraded: Path | None, say: Callable[[s
                 hint="--set degradation=[] --set conditions=[] --set validation=[] --set arch.conditions=0",
             )
         return open_pairs(data, degraded, min_side=config.min_side, hold_out=config.hold_out, report=say)
-    if not config.degradation:
+    if not config.degradation and config.step != "findings":
         raise UsageError(
             "the recipe has no degradation", hint="give the degraded partners: --degraded FOLDER"
         )

@@ -1,0 +1,128 @@
+"""What is wrong with a picture: families, batches with several targets, the network that is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from restore.degradations import degradation
+from restore.degradations.families import BRINGS, FAMILIES, family_of, physical_order
+from restore.degradations.order import PLACES, place_of
+from restore.errors import UsageError
+from restore.models.registry import build
+from restore.models.weights import read_weights
+from restore.train.config import Config, make_config
+from restore.train.findings import dominant, findings_maker, findings_step
+from restore.train.fitted import fit_statistics
+from restore.train.run import train
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "task": "estimate",
+    "architecture": "looker",
+    "arch": {"families": 3, "width": 4, "hidden": 8},
+    "conditions": ["noise", "jpeg", "lowlight"],
+    "step": "findings",
+    "steps": 4,
+    "batch": 4,
+    "crop": 96,
+    "clean_share": 0.2,
+    "grey_share": 0.2,
+    "precision": "fp32",
+    "long_sides": [],
+    "min_side": 112,
+    "hold_out": 1,
+    "validation_crop": 112,
+    "validate_every": 2,
+    "log_every": 2,
+}
+
+
+def tiny(**changes: object) -> Config:
+    return make_config({**TINY, **changes})
+
+
+def test_every_family_is_in_the_simulator_and_in_physical_order() -> None:
+    for family, specs in FAMILIES.items():
+        for spec in specs:
+            drawn = degradation(spec)
+            assert drawn.keeps_size and family_of({"name": drawn.name}) == family
+    assert set(BRINGS) | {f for others in BRINGS.values() for f in others} <= set(FAMILIES)
+    order = [place_of(FAMILIES[f][0].partition(":")[0]) for f in physical_order(list(FAMILIES))]
+    assert order == sorted(order, key=list(PLACES).index) and "other" not in order
+    assert physical_order(["jpeg", "noise", "haze"]) == ["haze", "noise", "jpeg"]
+
+
+def test_a_batch_depends_on_seed_and_step_alone(photo: np.ndarray) -> None:
+    config = tiny(conditions=list(FAMILIES), batch=8)
+    whole = findings_maker(config, [photo], torch.device("cpu"))
+    first = whole(3)
+    assert torch.equal(first["degraded"], whole(3)["degraded"])
+    assert not torch.equal(first["degraded"], whole(4)["degraded"])
+    halves = [findings_maker(config, [photo], torch.device("cpu"), part=(i, 2))(3) for i in (0, 1)]
+    for key, value in first.items():
+        assert torch.equal(torch.cat([h[key] for h in halves]).nan_to_num(-1), value.nan_to_num(-1))
+    # As files are: whole steps of 8 bits.
+    assert torch.equal((first["degraded"] * 255).round() / 255, first["degraded"])
+    assert first["severities"].shape == (8, len(FAMILIES))
+    assert float(first["severities"].nan_to_num().max()) <= 5
+
+
+def test_unknown_targets_do_not_count() -> None:
+    net = torch.nn.Identity()
+    out = torch.tensor([[2.0, -3.0, 1.0, 4.0]])
+    step = findings_step(tiny(conditions=["noise", "jpeg"]))
+    known = step(net, {"degraded": out, "severities": torch.tensor([[3.0, 0.0]])}, 0)
+    only_first = step(net, {"degraded": out, "severities": torch.tensor([[3.0, torch.nan]])}, 0)
+    other = out.clone()
+    other[0, 1], other[0, 3] = 9.0, 9.0
+    assert step(net, {"degraded": other, "severities": torch.tensor([[3.0, torch.nan]])}, 0) == only_first
+    assert known != only_first
+    assert dominant(torch.tensor([[3.0, 1.0, 2.0, 5.0], [-1.0, -1.0, 4.0, 4.0]])).tolist() == [1, 2]
+
+
+def test_statistics_follow_what_was_done(photo_tensor: torch.Tensor) -> None:
+    net = build("looker", {"families": 3, "width": 0})
+    x = photo_tensor[..., 8:200, 8:200].contiguous()
+    plain = net.statistics(x)  # type: ignore[operator]
+    for spec in ("noise:severity=3", "jpeg:severity=4", "blur:severity=3", "haze:severity=3"):
+        y, _ = degradation(spec)(x, generator=torch.Generator().manual_seed(0))
+        assert float((net.statistics(y.clamp(0, 1)) - plain).abs().max()) > 0.15, spec  # type: ignore[operator]
+    # One sample does not see its neighbours, and no size breaks it.
+    both = net.statistics(torch.cat([x, y.clamp(0, 1)]))  # type: ignore[operator]
+    assert torch.allclose(both[:1], plain, atol=1e-5)
+    for size in ((96, 96), (97, 131), (300, 96)):
+        assert net.statistics(torch.zeros(1, 3, *size)).isfinite().all()  # type: ignore[operator]
+
+
+def test_trains_and_grows_out_of_a_fitted_one(samples: Path, tmp_path: Path) -> None:
+    kinds: dict[str, Any] = {"conditions": ["noise", "lowlight"]}
+    wide = {"families": 2, "width": 4, "hidden": 16}
+    fitted = tiny(arch={**wide, "width": 0}, **kinds)
+    quiet: Any = lambda text: None  # noqa: E731
+    scores = fit_statistics(fitted, samples, tmp_path / "fit", samples=80, epochs=60, report=quiet)
+    assert scores["score"] > 50  # of noise, lowlight and clean; a third is chance
+    with pytest.raises(UsageError, match="width 0"):
+        fit_statistics(tiny(), samples, tmp_path / "no", samples=8)
+
+    train(
+        tiny(arch=wide, steps=2, **kinds),
+        samples,
+        tmp_path / "whole",
+        init=tmp_path / "fit" / "best.safetensors",
+        report=quiet,
+    )
+    first = build("looker", wide)
+    state, header = read_weights(tmp_path / "whole" / "best.safetensors")
+    first.load_state_dict(state)
+    assert header["conditions"] == kinds["conditions"] and header["recipe"]["step"] == "findings"
+    grown = build("looker", wide)
+    narrow = build("looker", dict(fitted.arch))
+    narrow.load_state_dict(read_weights(tmp_path / "fit" / "best.safetensors")[0])
+    grown.load_state_dict(grown.grown_from(narrow.state_dict()))  # type: ignore[operator]
+    x = torch.rand(2, 3, 96, 96)
+    assert torch.allclose(grown(x), narrow(x), atol=1e-5)
