@@ -10,8 +10,10 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.curve import CurveNet
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.noise_level import NoiseLevel
+from restore.models.pyramid import PyramidGenerator
 from restore.models.resunet import ResUNet
 from restore.models.weights import load_into, read_weights
 
@@ -21,6 +23,8 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,
+    "curve": CurveNet,
+    "pyramid": PyramidGenerator,
 }
 
 
