@@ -10,9 +10,11 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.curve import CurveNet
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.looker import Looker
 from restore.models.noise_level import NoiseLevel
+from restore.models.pyramid import PyramidGenerator
 from restore.models.resunet import ResUNet
 from restore.models.sr import SRNet
 from restore.models.stylegan2 import StyleGAN2
@@ -29,6 +31,8 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "stylegan2": StyleGAN2,
     "stylegan2-discriminator": StyleGAN2Discriminator,
     "looker": Looker,
+    "curve": CurveNet,
+    "pyramid": PyramidGenerator,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,44 +12,68 @@ from restore.tools.output import say
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a recipe.toml of yours.")],
-    data: Annotated[Path, typer.Option(help="Folder of clean photographs; subfolders are read too.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint and log.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clean photographs; subfolders are read too.", show_default=False),
+    ] = None,
     degraded: Annotated[
         Path | None,
         typer.Option(help="Degraded partners of --data, matched by name, instead of simulated ones."),
+    ] = None,
+    low: Annotated[
+        Path | None,
+        typer.Option(
+            help="Pictures as they come (dark, hazy, ...), for recipes without pairs.", show_default=False
+        ),
+    ] = None,
+    normal: Annotated[
+        Path | None,
+        typer.Option(help="Any pictures that look as they should; others than --low.", show_default=False),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; repeatable."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, bit for bit.")] = False,
-    init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="A shipped model or a weight file to start from.", show_default=False)
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all.")] = None,
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
-    from restore.errors import unknown
+    from restore.errors import UsageError, unknown
     from restore.models.registry import ZOO
     from restore.train.config import load_config
+    from restore.train.game_config import KINDS, GameConfig
+    from restore.train.game_run import play_recipe
     from restore.train.run import train as run
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
-    config = load_config(path, settings or [])
+    config = load_config(path, settings or [], kinds=KINDS)
+    shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
     try:
-        run(
-            config,
-            data,
-            out,
-            degraded=degraded,
-            resume=resume,
-            init=init,
-            device=device,
-            threads=threads,
-            report=say,
-        )
+        if isinstance(config, GameConfig):
+            play_recipe(
+                config, out, data=data, low=low, normal=normal, degraded=degraded, init=init, **shared
+            )
+            return
+        if data is None or low is not None or normal is not None:
+            raise UsageError(f"the recipe {config.name} is trained with --data FOLDER")
+        run(config, data, out, degraded=degraded, init=weights_of(init), **shared)
     except KeyboardInterrupt:
         if (out / "last.pt").exists():
             say("stopped; the same command with --resume goes on from the last validation")
         raise
+
+
+def weights_of(init: str | None) -> Path | None:
+    """The file behind a shipped model's name, or a path as it is."""
+    from restore.models.registry import SHIPPED, weights_path
+
+    if init is None:
+        return None
+    return weights_path(init) if init in SHIPPED else Path(init)

@@ -36,6 +36,7 @@ def open_library(
     min_downscale: float = 1.9,
     min_side: int = 160,
     hold_out: int = 8,
+    keep: Callable[[Path], bool] = lambda name: True,
     report: Callable[[str], None] = lambda text: None,
 ) -> Library:
     """Decodes every picture of ``folder`` and keeps it at each long side that shrinks it enough.
@@ -47,11 +48,12 @@ def open_library(
         min_downscale: a size is used only if it shrinks the picture at least this much.
         min_side: smaller results are left out.
         hold_out: how many pictures are kept for validation, chosen by a hash of their names.
+        keep: says by its name (relative to the folder) whether a picture is used at all.
 
     Raises:
         UsageError: no usable picture.
     """
-    names = find_pictures(folder)
+    names = [name for name in find_pictures(folder) if keep(name)]
     held = hold_out_names(names, hold_out)
     skipped: list[str] = []
 

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from restore.errors import ConfigError, RestoreError, did_you_mean
@@ -78,9 +79,22 @@ class Config:
         """Pixels of the clean picture per pixel of the degraded one along a side."""
         return int(self.arch.get("scale", 1))
 
+    def known_steps(self) -> tuple[str, ...]:
+        """What ``step`` may be."""
+        return STEPS
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    def more_problems(self) -> list[str]:
+        """What is wrong besides the values that every recipe has."""
+        return []
+
+
+def load_config(
+    path: Path, overrides: Sequence[str] = (), *, kinds: Mapping[str, type[Config]] = MappingProxyType({})
+) -> Config:
     """Reads ``recipe.toml`` and applies ``key=value`` overrides (``arch.widths=[24,48]`` reaches into a table).
+
+    Args:
+        kinds: the class of a recipe by its ``step``, where it is not :class:`Config` itself.
 
     Raises:
         ConfigError: every problem found, one a line: unknown keys, wrong types, values out of range.
@@ -92,13 +106,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     problems = [problem for text in overrides if (problem := _override(values, text))]
-    return make_config(values, problems)
+    return make_config(values, problems, kind=kinds.get(str(values.get("step")), Config))
 
 
-def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
+def make_config(
+    values: Mapping[str, Any], problems: Sequence[str] = (), *, kind: type[Config] = Config
+) -> Config:
     """A checked :class:`Config` from plain values; see :func:`load_config` for errors."""
     found = list(problems)
-    hints = typing.get_type_hints(Config)
+    hints = typing.get_type_hints(kind)
     known: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:
@@ -110,13 +126,13 @@ def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Conf
             found.append(f"{key}: {error}")
     required = {
         f.name
-        for f in dataclasses.fields(Config)
+        for f in dataclasses.fields(kind)
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
     found += [f"missing key {key!r}" for key in sorted(required - set(values))]
     if not required - set(known):
-        config = Config(**known)
-        found += _range_problems(config)
+        config = kind(**known)
+        found += _range_problems(config) + config.more_problems()
         if not found:
             return config
     raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
@@ -189,7 +205,7 @@ def _range_problems(c: Config) -> list[str]:
     found = [f"{key}: {getattr(c, key)!r} is out of range" for key, good in checks.items() if not good]
     tables: dict[str, Collection[str]] = {
         "architecture": ARCHITECTURES,
-        "step": STEPS,
+        "step": c.known_steps(),
         "validation_metric": METRICS,
         "precision": ("auto", "fp32", "bf16", "fp16"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +35,29 @@ class Processes:
         shared = value.clone()
         dist.all_reduce(shared)
         return shared / self.count
+
+    def mean_with_gradient(self, values: Tensor) -> Tensor:
+        """The mean over all values of all processes; gradients pass through it to every process."""
+        mean = values.mean()
+        if self.count == 1:
+            return mean
+        from torch.distributed.nn.functional import all_reduce
+
+        return all_reduce(mean) / self.count
+
+    def average_gradients(self, nets: Iterable[nn.Module]) -> None:
+        """Replaces every gradient by its mean over processes.
+
+        For networks that are run several times before one step, which DistributedDataParallel does not support.
+        """
+        if self.count == 1:
+            return
+        grads = [p.grad for net in nets for p in net.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in grads])
+        dist.all_reduce(flat)
+        parts = (flat / self.count).split([g.numel() for g in grads])
+        for grad, part in zip(grads, parts, strict=True):
+            grad.copy_(part.view_as(grad))
 
 
 @contextlib.contextmanager

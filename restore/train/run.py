@@ -83,7 +83,7 @@ def train(
                 )
             out.mkdir(parents=True, exist_ok=True)
             (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
-        library = _library(config, data, degraded, say)
+        library = open_training(config, data, degraded, say)
         net = _network(config, init)
         count = sum(p.numel() for p in net.parameters())
         say(
@@ -122,7 +122,12 @@ def train(
         return result
 
 
-def _library(config: Config, data: Path, degraded: Path | None, say: Callable[[str], None]) -> Library:
+def open_training(config: Config, data: Path, degraded: Path | None, say: Callable[[str], None]) -> Library:
+    """Clean photographs for a recipe with a degradation, or pairs for one without.
+
+    Raises:
+        UsageError: a recipe and sources that do not fit together.
+    """
     if degraded is not None:
         if config.conditions or config.degradation:
             raise UsageError(
