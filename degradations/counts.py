@@ -79,4 +79,6 @@ def _tables() -> tuple[Tensor, Tensor]:
         taken = most[line, high] - (1 - chance)
         most[line, high] = least[line, high] = taken
         least[line, low], most[line, low] = torch.inf, -torch.inf
+    # Chances that no uniform number can tell from 0 would be taken for parts of a count.
+    accept[accept < 1e-9] = 0
     return accept.float().view(-1), alias.float().view(-1)
