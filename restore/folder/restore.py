@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from restore.errors import UsageError
+from restore.errors import ImageError, UsageError
 from restore.folder.plan import Job, PathLike, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
@@ -33,6 +34,7 @@ def restore_folder(
     precision: str = "auto",
     tile: int | None = None,
     strength: float = 1.0,
+    operator: PathLike | None = None,
     on_event: OnEvent | None = None,
 ) -> FolderResult:
     """Restores the pictures of ``source`` (a folder, a picture, or several) into ``out``, keeping subfolders.
@@ -51,6 +53,9 @@ def restore_folder(
         quality: of JPEG and WebP, 1 to 100; None keeps that of a JPEG source.
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
+        operator: what is known of how each picture came about, for restorers that want it: a params file of
+            :func:`restore.degrade_folder`, a folder of masks, or a psf (see :func:`restore.inverse.open_known`).
+            A picture is done again when what is known of it has changed.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
 
     Raises:
@@ -63,7 +68,8 @@ def restore_folder(
 
     from restore.restorers import load
 
-    restorer = load(model, device=device, precision=precision, tile=tile)
+    restorer = load(model, device=device, precision=precision, tile=tile, operator=operator)
+    jobs = [replace(job, key=restorer.key(job.file)) for job in jobs]
     scale = int(restorer.spec.scale)
     if scale != 1 and strength != 1.0:
         raise UsageError(
@@ -81,11 +87,13 @@ def restore_folder(
     }
 
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
-        made = restore_picture(picture, restorer, strength=strength, progress=progress)
+        own = restorer.of(job.file)
+        made = restore_picture(picture, own, strength=strength, progress=progress)
         as_it_came = (
             format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
         )
-        return (None if as_it_came and same_pixels(picture, made) else made), None
+        record = {"diagnostics": own.diagnostics} if own.diagnostics else None
+        return (None if as_it_came and same_pixels(picture, made) else made), record
 
     return run(
         jobs,
@@ -94,7 +102,7 @@ def restore_folder(
         settings=settings,
         format=format,
         quality=quality,
-        factor=1.0 + scale * scale,
+        factor=max(1.0 + scale * scale, restorer.memory),
         overwrite=overwrite,
         shard=part,
         dry_run=dry_run,
@@ -110,7 +118,12 @@ def restore_picture(
     def change(pixels: np.ndarray) -> np.ndarray:
         if strength <= 0:
             return pixels
-        return blend(pixels, restorer.restore_pixels(pixels, progress=progress), strength)
+        made = restorer.restore_pixels(pixels, progress=progress)
+        if strength < 1 and made.shape != pixels.shape:
+            raise ImageError(
+                f"strength {strength:g} needs pictures of one size, but this one changes its size"
+            )
+        return blend(pixels, made, strength)
 
     return change_planes(picture, change)
 

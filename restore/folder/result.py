@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ class Outcome:
         megapixels: of the source picture.
         seconds: spent on the pixels alone, without reading and writing.
         changed: False where the restorer left every pixel alone and the file was copied.
+        diagnostics: what the restorer says of its result (data consistency), where it says anything.
     """
 
     file: str
@@ -28,6 +29,7 @@ class Outcome:
     megapixels: float = 0.0
     seconds: float = 0.0
     changed: bool = True
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,4 +101,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
+        **({"diagnostics": dict(o.diagnostics)} if o.diagnostics else {}),
     }
