@@ -130,7 +130,7 @@ def blur(psf: Tensor | Sequence[Tensor], shape: Shape, *, border: str = "reflect
             room = torch.nn.functional.pad(part, (2 * columns,) * 2 + (2 * rows,) * 2)
             full = convolve(room, turned, border="wrap")
             full = full[..., rows : full.shape[-2] - rows, columns : full.shape[-1] - columns]
-            made.append(_fold(_fold(full, -2, rows), -1, columns))
+            made.append(fold(fold(full, -2, rows), -1, columns))
         return torch.cat(made)
 
     parts = {"psf": kernels, "border": border}
@@ -245,7 +245,7 @@ def _matrix(n: int, m: int, scale: float, kernel: str, antialias: bool) -> Tenso
     return torch.sparse_coo_tensor(places, weights.flatten(), (m, n), check_invariants=True).coalesce()
 
 
-def _fold(x: Tensor, axis: int, extra: int) -> Tensor:
+def fold(x: Tensor, axis: int, extra: int) -> Tensor:
     """The adjoint of mirroring ``extra`` samples on both sides of an axis: each is added to where it came from."""
     if not extra:
         return x

@@ -1,13 +1,23 @@
-"""The linear operator that recorded parameters of a degradation stand for."""
+"""What recorded parameters of a degradation stand for: y = A x + constant + noise; and the files they are in."""
 
 from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from restore.degradations.base import Params
 from restore.degradations.blur import psfs
 from restore.degradations.damage import LAYERS, masks
 from restore.degradations.kernel_blur import kernel_psfs
 from restore.degradations.operators import Operator, Shape, blur, downsample, identity, masking
-from restore.errors import RestoreError
+from restore.degradations.presets import replay
+from restore.errors import RestoreError, UsageError
 
 # Noise and storage: what A x is observed through, no part of A.
 OBSERVATION = (
@@ -33,6 +43,72 @@ def from_params(params: Params, shape: Shape) -> Operator:
         op = _from_step(step, made.output_shape)
         made = op if made.name == "identity" else made.then(op)
     return made
+
+
+def constant(params: Params, shape: Shape) -> Tensor:
+    """What the result shows of something other than x, ``B x C' x H' x W'``: the steps without noise, of black.
+
+    With damage this is what is painted over the picture; nothing else adds anything.
+    """
+    y = torch.zeros((len(params), *shape))
+    for step in _steps(params):
+        if step.name not in OBSERVATION:
+            y = replay(step).apply(y, step)
+    return y
+
+
+def noise_sigma(params: Params, *, brightness: float = 0.5) -> float | None:
+    """Standard deviation of the recorded noise of one picture in units of [0, 1]; None where it is not known.
+
+    Poisson noise counts as what it is at ``brightness``. Noise before a blur counts in full, which is an upper bound.
+
+    Args:
+        brightness: mean value of the picture.
+    """
+    variance = 0.0
+    for step in _steps(params):
+        strength = float(step.strength[0])
+        if step.name not in OBSERVATION or strength <= 0:
+            continue
+        if step.name in ("noise", "awgn"):
+            variance += (strength * float(step.values["sigma"][0])) ** 2
+        elif step.name == "poisson-gaussian":
+            a, b = float(step.values["shot"][0]), float(step.values["read"][0])
+            variance += strength**2 * (a * brightness + b)
+        elif step.name not in ("clip", "quantise"):
+            return None
+    return math.sqrt(variance)
+
+
+def read_records(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """A params file (JSON lines of ``{"file", "seed", "shape": [C, H, W], "params"}``) as records by ``file``.
+
+    Raises:
+        UsageError: a file that is not there or is no params file; names the line.
+    """
+    records = {}
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                    if not {"file", "shape", "params"} <= set(record):
+                        raise ValueError("expected file, shape and params")
+                    records[record["file"]] = record
+                except (ValueError, TypeError) as error:
+                    raise UsageError(f"{path}, line {number}: no record of a degradation: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the parameters {path}: {error}") from None
+    return records
+
+
+def size_before(params: Params, shape: Shape) -> Shape:
+    """(C, H, W) of a picture that became one of ``shape``, reckoned from whole factors of down-sampling."""
+    c, h, w = shape
+    for step in _steps(params):
+        if step.name == "downsample" and float(step.strength[0]) > 0:
+            h, w = h * int(step.values["scale"][0]), w * int(step.values["scale"][0])
+    return (c, h, w)
 
 
 def _from_step(step: Params, shape: Shape) -> Operator:

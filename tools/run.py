@@ -70,6 +70,16 @@ def run(
             show_default=False,
         ),
     ] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="What is known of the pictures, for -m pnp, tv-inverse, dip, wiener, telea ...: the file that "
+            "`restore degrade --params` wrote, a point spread function (.npy or a picture), or a folder of masks "
+            "(white: missing).",
+            show_default=False,
+        ),
+    ] = None,
     strength: Annotated[float, typer.Option(help="0: the source, 1: the restorer's result.")] = 1.0,
     format: Format = "keep",
     quality: Quality = None,
@@ -117,6 +127,7 @@ def run(
                 precision=precision,
                 tile=tile,
                 strength=strength,
+                operator=operator,
                 on_event=progress,
                 looks=LOOKS if html else 0,
             )

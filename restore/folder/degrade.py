@@ -55,6 +55,7 @@ def degrade_folder(
         UsageError: a call that could not do what it says; nothing was done then.
     """
     from restore.degradations import presets
+    from restore.degradations.recorded import read_records
 
     part = parse_shard(shard)
     if (degradation is None) == (replay is None):
@@ -66,7 +67,7 @@ def degrade_folder(
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"expected a quality from 1 to 100, got {quality}")
     chosen = presets.degradation(degradation) if degradation is not None else None
-    recorded = read_params(replay) if replay is not None else {}
+    recorded = read_records(replay) if replay is not None else {}
     if params is not None:
         _check_params(Path(params))
     jobs = plan(source, out, format=format)
@@ -129,28 +130,6 @@ def degrade_picture(picture: Picture, params: Params) -> Picture:
     return change_planes(picture, change)
 
 
-def read_params(path: PathLike) -> dict[str, dict[str, Any]]:
-    """A params file as records by ``file``.
-
-    Raises:
-        UsageError: a file that is not there or is no params file; names the line.
-    """
-    records = {}
-    try:
-        with Path(path).open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    record = json.loads(line)
-                    if not {"file", "shape", "params"} <= set(record):
-                        raise ValueError("expected file, shape and params")
-                    records[record["file"]] = record
-                except (ValueError, TypeError) as error:
-                    raise UsageError(f"{path}, line {number}: no record of a degradation: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the parameters {path}: {error}") from None
-    return records
-
-
 def _recorded(records: dict[str, dict[str, Any]], file: str, shape: list[int]) -> dict[str, Any]:
     if file not in records:
         raise ImageError("no parameters are recorded for it")
@@ -167,11 +146,13 @@ def _params(record: dict[str, Any]) -> Params:
 
 def _check_params(path: Path) -> None:
     """An existing file is replaced only if it is a params file."""
+    from restore.degradations.recorded import read_records
+
     if path.is_dir():
         raise UsageError(f"expected a file for the parameters, but {path} is a folder")
     if path.exists():
         try:
-            read_params(path)
+            read_records(path)
         except UsageError:
             raise UsageError(
                 f"{path} is in the way and holds no parameters", hint="give another file to --params"

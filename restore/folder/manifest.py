@@ -31,7 +31,7 @@ class Entry:
 
     ``was`` is (size, mtime_ns) of the file that stood under the output's name before, None if there was none;
     ``output_size`` is known when ``state`` is "done"; ``record`` is whatever the run wants back (parameters
-    drawn).
+    drawn); ``key`` is the job's.
     """
 
     state: str
@@ -43,6 +43,7 @@ class Entry:
     was: tuple[int, int] | None = None
     output_size: int = 0
     record: Any = None
+    key: str = ""
 
 
 class Manifest:
@@ -87,7 +88,8 @@ class Manifest:
             return "foreign"
         if entry.state == "writing" and now == entry.was:
             return "redo"
-        same = (entry.file, entry.size, entry.mtime_ns) == (job.file, job.size, job.mtime_ns)
+        before = (entry.file, entry.size, entry.mtime_ns, entry.key)
+        same = before == (job.file, job.size, job.mtime_ns, job.key)
         return "finished" if same else "redo"
 
     def open(self, claims: Iterable[Job] = (), *, start_anew: bool = False) -> None:
@@ -137,7 +139,9 @@ class Manifest:
 
     def _entry(self, job: Job, state: str, record: Any = None) -> Entry:
         was = stat_of(self.out / job.output)
-        return Entry(state, job.file, job.size, job.mtime_ns, job.output, self.key, was, record=record)
+        return Entry(
+            state, job.file, job.size, job.mtime_ns, job.output, self.key, was, record=record, key=job.key
+        )
 
     def _header(self) -> bytes:
         return _line({"schema": SCHEMA, "fingerprint": self.key, "settings": self.settings})

@@ -19,13 +19,17 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Job:
-    """One picture: ``file`` and ``output`` are relative, with ``/``; ``size``, ``mtime_ns``: the source's."""
+    """One picture: ``file`` and ``output`` are relative, with ``/``; ``size``, ``mtime_ns``: the source's.
+
+    ``key`` stands for whatever else its result depends on; another one makes it to be done again.
+    """
 
     file: str
     source: Path
     output: str
     size: int
     mtime_ns: int
+    key: str = ""
 
 
 def plan(source: PathLike | Sequence[PathLike], out: PathLike, *, format: str | None = None) -> list[Job]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from restore.errors import UsageError
+from restore.errors import ImageError, UsageError
 from restore.folder.plan import Job, PathLike, in_shard, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
@@ -35,6 +36,7 @@ def restore_folder(
     precision: str = "auto",
     tile: int | None = None,
     strength: float = 1.0,
+    operator: PathLike | None = None,
     on_event: OnEvent | None = None,
     looks: int = 0,
 ) -> FolderResult:
@@ -54,6 +56,9 @@ def restore_folder(
         quality: of JPEG and WebP, 1 to 100; None keeps that of a JPEG source.
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
+        operator: what is known of how each picture came about, for restorers that want it: a params file of
+            :func:`restore.degrade_folder`, a folder of masks, or a psf (see :func:`restore.inverse.open_known`).
+            A picture is done again when what is known of it has changed.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
         looks: of so many pictures, evenly spread, before and after are kept small in ``looks``.
 
@@ -67,7 +72,8 @@ def restore_folder(
 
     from restore.restorers import load
 
-    restorer = load(model, device=device, precision=precision, tile=tile)
+    restorer = load(model, device=device, precision=precision, tile=tile, operator=operator)
+    jobs = [replace(job, key=restorer.key(job.file)) for job in jobs]
     scale = int(restorer.spec.scale)
     if scale != 1 and strength != 1.0:
         raise UsageError(
@@ -88,15 +94,18 @@ def restore_folder(
     wanted = spread([job.file for job in jobs if in_shard(job.file, part)], looks)
 
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
-        judged = restorer.find(picture.pixels, tables=picture.tables)
-        made = restore_picture(picture, restorer, strength=strength, progress=progress, judged=judged)
+        own = restorer.of(job.file)
+        judged = own.find(picture.pixels, tables=picture.tables)
+        made = restore_picture(picture, own, strength=strength, progress=progress, judged=judged)
         if job.file in wanted:
             shown[job.file] = before_and_after(job.file, picture, made, judged)
         as_it_came = (
             format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
         )
-        record = None if judged is None else judged.to_json()
-        return (None if as_it_came and same_pixels(picture, made) else made), record
+        record: dict[str, Any] = {} if judged is None else dict(judged.to_json())
+        if own.diagnostics:
+            record["diagnostics"] = own.diagnostics
+        return (None if as_it_came and same_pixels(picture, made) else made), record or None
 
     result = run(
         jobs,
@@ -105,7 +114,7 @@ def restore_folder(
         settings=settings,
         format=format,
         quality=quality,
-        factor=1.0 + scale * scale,
+        factor=max(1.0 + scale * scale, restorer.memory),
         overwrite=overwrite,
         shard=part,
         dry_run=dry_run,
@@ -130,6 +139,10 @@ def restore_picture(
         if strength <= 0:
             return pixels
         made = restorer.restore_pixels(pixels, progress=progress, judged=judged)
+        if strength < 1 and made.shape != pixels.shape:
+            raise ImageError(
+                f"strength {strength:g} needs pictures of one size, but this one changes its size"
+            )
         return blend(pixels, made, strength)
 
     return change_planes(picture, change)

@@ -24,7 +24,7 @@ class Outcome:
         seconds: spent on the pixels alone, without reading and writing.
         changed: False where the restorer left every pixel alone and the file was copied.
         record: what the work has to say of the picture, JSON-able: ``findings`` and ``actions`` of a restorer that
-            looks first, the parameters drawn of a degradation.
+            looks first, ``diagnostics`` of its result (data consistency), the parameters drawn of a degradation.
     """
 
     file: str
@@ -107,5 +107,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
-        **({k: o.record[k] for k in ("findings", "actions") if k in (o.record or {})}),
+        **({k: o.record[k] for k in ("findings", "actions", "diagnostics") if k in (o.record or {})}),
     }

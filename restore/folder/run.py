@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Progress = Callable[[float], None]
-# What is done to one picture: (job, picture, progress) -> the picture to write and a record for the manifest.
+# What is done to one picture: (job, picture, progress) -> the picture to write and a record for the manifest, whose
+# "diagnostics", if it has any, go to the outcome too.
 # None instead of a picture: nothing is changed, the file itself is copied.
 Work = Callable[[Job, "Picture", Progress], "tuple[Picture | None, Any]"]
 
@@ -171,19 +172,16 @@ class _Run:
         del picture
         made, record = self.work_on(job, box.pop(), progress)
         seconds = time.perf_counter() - began
-        return (
-            made,
-            record,
-            Outcome(
-                job.file,
-                job.output,
-                "",
-                width * height / 1e6,
-                seconds,
-                changed=made is not None,
-                record=record,
-            ),
+        outcome = Outcome(
+            job.file,
+            job.output,
+            "",
+            width * height / 1e6,
+            seconds,
+            changed=made is not None,
+            record=record,
         )
+        return made, record, outcome
 
     def write(self, item: Item) -> None:
         from restore.files import atomic_write, write_picture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from restore.errors import RestoreError, UsageError, WeightsError, unknown
+from restore.inverse import open_known
 from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_shipped, recipe_path
 from restore.models.weights import is_ours, read_weights
@@ -12,7 +14,9 @@ from restore.names import Value, parse_name
 from restore.restorers.base import Finding, Judgement, Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
+from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned
+from restore.restorers.solvers import SOLVERS
 from restore.runtime import pick_device
 
 __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load", "names", "takes"]
@@ -21,7 +25,12 @@ __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load
 def names() -> list[str]:
     """Every name that :func:`load` takes besides weight files: shipped networks first."""
     learned = [name for name, entry in SHIPPED.items() if entry.task != "estimate"]
-    return [*learned, *METHODS_TABLE]
+    return [*learned, *METHODS_TABLE, *needs_operator()]
+
+
+def needs_operator() -> list[str]:
+    """The names that :func:`load` takes only with an ``operator``."""
+    return [name for name in SOLVERS if name not in METHODS_TABLE]
 
 
 def describe(name: str) -> dict[str, str]:
@@ -41,6 +50,9 @@ def describe(name: str) -> dict[str, str]:
     if name in METHODS_TABLE:
         method = METHODS_TABLE[name]
         return {"name": name, "task": method.task, "kind": "classical", "description": method.description}
+    if name in SOLVERS:
+        solver = SOLVERS[name]
+        return {"name": name, "task": solver.task, "kind": "inverse", "description": solver.description}
     raise _nobody(name)
 
 
@@ -55,6 +67,8 @@ def takes(name: str) -> set[str]:
     name, _ = parse_name(name)
     if name in METHODS_TABLE:
         return set(METHODS_TABLE[name].takes)
+    if name in SOLVERS:
+        return set(SOLVERS[name].takes)
     if name in SHIPPED:
         return set(load_shipped(name)[1].get("conditions", ()))
     describe(name)
@@ -67,6 +81,7 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
+    operator: Any = None,
     **values: Value,
 ) -> Restorer:
     """The restorer of that name, ready to be called with a picture.
@@ -78,6 +93,9 @@ def load(
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the processor has it), ``fp32``, ``bf16`` or, on CUDA, ``fp16``.
         tile: side of the windows that a large picture is cut into, in pixels; None: 1024.
+        operator: what is known of how the pictures came about, for restorers that want to know it ("pnp", "dip",
+            "tv-inverse", "telea", "wiener" ...): an ``Operator``, a psf, a record of ``restore.degrade``, or a path
+            (see :func:`restore.inverse.open_known`).
         values: the same as behind the colon (``sigma`` in units of 255).
 
     Raises:
@@ -89,6 +107,22 @@ def load(
         raise UsageError(f"expected a tile of at least 32 pixels, got {tile}")
     plain, given = (name, {}) if _is_weight_file(name) else parse_name(name)
     both = {**given, **values}
+    if operator is not None:
+        if plain not in SOLVERS:
+            raise UsageError(f"{plain} takes no operator", hint=f"these do: {', '.join(SOLVERS)}")
+        options = {"device": device, "precision": precision, "tile": tile}
+        return load_inverse(
+            plain,
+            open_known(operator),
+            device=where,
+            values=both,
+            load=lambda other: load(other, **options),  # type: ignore[arg-type]
+        )
+    if plain in needs_operator():
+        raise UsageError(
+            f"{plain} must be told how the pictures came about",
+            hint="restore.load(name, operator=...), --operator params.jsonl, a psf, or a folder of masks",
+        )
     if _is_weight_file(plain):
         if not Path(plain).is_file():
             raise UsageError(f"there is no weight file {plain}")

@@ -112,7 +112,11 @@ class Restorer(ABC):
         name: as it can be given to :func:`restore.restorers.load` again.
         spec: see :class:`RestorerSpec`.
         fingerprint: changes when the weights or values change.
+        diagnostics: what the last picture's restoration says of itself, JSON-able; empty for most.
+        memory: held at the peak, in units of the picture as 8-bit RGB; 0: no more than the tile and the result.
     """
+
+    memory = 0.0
 
     def __init__(
         self,
@@ -126,6 +130,16 @@ class Restorer(ABC):
         self.name, self.spec, self.fingerprint = name, spec, fingerprint
         self.device = device or torch.device("cpu")
         self.tile = tile or TILE
+        self.diagnostics: dict[str, Any] = {}
+
+    def of(self, file: str) -> Restorer:
+        """The restorer for the picture of a folder whose path is ``file``: the same, unless pictures differ in what is
+        known of them."""
+        return self
+
+    def key(self, file: str) -> str:
+        """Changes when what is known of that picture changes."""
+        return ""
 
     def look(self, read: Read, height: int, width: int) -> Any:
         """What must be known of the whole picture before its windows are restored; None where nothing is."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from restore.errors import UsageError
+from restore.files.psf import read_psf
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer, RestorerSpec
 from restore.restorers.learned import check_values
 from restore.restorers.method import Method
-from restore.restorers.methods import METHODS_TABLE
+from restore.restorers.methods import METHODS_TABLE, PSF
 from restore.restorers.noise import damp_clean, look_for_noise
 from restore.version import __version__
 
@@ -47,7 +49,11 @@ class ClassicalRestorer(Restorer):
             takes=method.takes,
         )
         label = format_name(name, values)
-        fingerprint = hashlib.sha256(f"{label} {__version__}".encode()).hexdigest()[:16]
+        parts = f"{label} {__version__}"
+        if "psf" in values:  # the file's contents count, not its name alone
+            self.values["psf"] = read_psf(Path(str(values["psf"])))
+            parts += str(self.values["psf"].tolist())
+        fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         side = _WHOLE if method.whole else tile
         super().__init__(label, spec, fingerprint=fingerprint, device=device, tile=side)
 
@@ -72,9 +78,11 @@ def load_classical(
     for key, value in values.items():
         if key not in ("sigma", "scale"):  # these have messages of their own
             method.options[key].check(name, key, value)
-    if "blur" in method.options and not (values.get("blur") or values.get("disc")):
+    kinds = [key for key in PSF if values.get(key)]
+    if "psf" in method.options and (not kinds or ("psf" in kinds and len(kinds) > 1)):
         raise UsageError(
-            f"{name} needs a point spread function", hint=f"write {name}:blur=1.6 or {name}:disc=3"
+            f"{name} needs one point spread function, got {' and '.join(kinds) or 'none'}",
+            hint=f"write {name}:blur=1.6, {name}:disc=3 or {name}:psf=FILE, or give what is known (--operator)",
         )
     return ClassicalRestorer(name, method, device=device, tile=tile, values=values)
 

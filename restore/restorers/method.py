@@ -20,6 +20,7 @@ class Option:
         low, high: the smallest and largest number accepted.
         whole: whole numbers only.
         choices: names instead of numbers.
+        text: any text instead of numbers (a file, a name).
     """
 
     doc: str
@@ -27,12 +28,15 @@ class Option:
     high: float = float("inf")
     whole: bool = False
     choices: tuple[str, ...] = ()
+    text: bool = False
 
     def check(self, name: str, key: str, value: Value) -> None:
         """Raises UsageError for a value that is not accepted."""
         if self.choices:
             if value not in self.choices:
                 raise unknown(f"{key} of {name}", str(value), self.choices)
+            return
+        if self.text:
             return
         fits = not isinstance(value, bool | str) and self.low <= value <= self.high
         if not fits or (self.whole and float(value) != int(value)):

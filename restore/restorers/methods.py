@@ -34,6 +34,7 @@ SCALE = Option("output pixels per input pixel along a side", 1, 16, whole=True)
 PSF = {
     "blur": Option("standard deviation of a Gaussian point spread function, pixels", 0, 50),
     "disc": Option("radius of an out-of-focus disc, pixels", 0, 50),
+    "psf": Option("a file with a point spread function of odd sides: a .npy or a picture", text=True),
 }
 
 
@@ -42,10 +43,19 @@ def _denoiser(function: Callable[..., Tensor], description: str, /, **row: Any) 
 
 
 def _deconvolver(function: Callable[..., Tensor], description: str, options: Mapping[str, Option]) -> Method:
-    """A method that needs a psf: here a Gaussian, a disc, or a disc softened by a Gaussian."""
+    """A method that needs a psf: here one that is given, a Gaussian, a disc, or a disc softened by a Gaussian."""
 
-    def run(x: Tensor, *, blur: float = 0.0, disc: float = 0.0, sigma: Any = None, **values: Any) -> Tensor:
-        psf = disc_psf(disc, alias=blur) if disc > 0 else gaussian_psf(blur)
+    def run(
+        x: Tensor,
+        *,
+        blur: float = 0.0,
+        disc: float = 0.0,
+        psf: Tensor | None = None,
+        sigma: Any = None,
+        **values: Any,
+    ) -> Tensor:
+        if psf is None:
+            psf = disc_psf(disc, alias=blur) if disc > 0 else gaussian_psf(blur)
         if sigma is None:
             return function(x, psf, **values)
         levels = torch.as_tensor(sigma, dtype=torch.float64).flatten().expand(len(x)).tolist()
