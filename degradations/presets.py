@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from restore.degradations import (
     blur,
+    camera_shake,
     codec,
     codecs,
     dust,
@@ -47,6 +48,8 @@ TABLE: dict[str, Degradation] = {
     "blur": blur.GAUSSIAN,
     "defocus": blur.DEFOCUS,
     "motion": blur.MOTION,
+    "camera-shake": camera_shake.CAMERA_SHAKE,
+    "avif": codecs.AVIF,
     "downsample": resize.DOWNSAMPLE,
     "pixelate": resize.PIXELATE,
     "jpeg": codec.JPEG,
