@@ -42,6 +42,7 @@ class Knob:
         whole: rounds to whole numbers.
         is_length: a length in pixels, which grows with pictures larger than the table's classes.
         choices: names instead of numbers; ``default`` is one of them. ``"one|other"`` draws between them.
+        text: any text (the name of a file); no value at all unless given.
         shared: one value for the whole batch (what decides the size of the result must be).
     """
 
@@ -54,6 +55,7 @@ class Knob:
     whole: bool = False
     is_length: bool = False
     choices: tuple[str, ...] = ()
+    text: bool = False
     shared: bool = False
 
 
@@ -207,6 +209,7 @@ class Degradation:
         values = {
             key: self._draw(key, knob, count, short_side, levels, generator)
             for key, knob in self.knobs.items()
+            if not knob.text or key in self.fixed
         }
         return Params(self.name, draw.draw_seeds(count, generator), strength, values)
 
@@ -268,6 +271,8 @@ class Degradation:
         self, key: str, knob: Knob, count: int, short_side: int, levels: Tensor | None, g: torch.Generator
     ) -> Tensor | list[str]:
         given = self.fixed.get(key)
+        if knob.text:
+            return [str(given)] * count
         if knob.choices:
             options = str(knob.default if given is None else given).split("|")
             if len(options) == 1:
@@ -309,6 +314,8 @@ def value_ends(name: str, key: str, value: Value) -> tuple[float, float]:
 
 def check_value(name: str, key: str, knob: Knob, value: Value) -> None:
     """Raises UsageError for a value, in the units of a name, that the knob does not take."""
+    if knob.text:
+        return
     if knob.choices:
         for option in str(value).split("|"):
             if option not in knob.choices:

@@ -1,8 +1,9 @@
-"""More of what storing does: JPEG twice on shifted grids, WebP, banding. All with the gradient of the identity."""
+"""More of what storing does: JPEG twice on shifted grids, WebP, AVIF, banding; all with the identity's gradient."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,19 +64,42 @@ def webp(x: Tensor, *, seed: Tensor, quality: Tensor) -> Tensor:
     """
     if max(x.shape[-2:]) > _WEBP_LARGEST:
         raise ImageError(f"webp: expected sides up to {_WEBP_LARGEST} pixels, got {tuple(x.shape[-2:])}")
-    made = [_webp(part, int(q)) for part, q in zip(x.detach().split(1), quality.tolist(), strict=True)]
+    return _coded(x, quality, "webp", method=2)
+
+
+def avif(x: Tensor, *, seed: Tensor, quality: Tensor) -> Tensor:
+    """What Pillow decodes after encoding as lossy AVIF (4:2:0); cut to [0, 1] and rounded to 8 bits first.
+
+    A grey picture is coded as three equal channels, and its luminance comes back.
+
+    Args:
+        quality: B whole numbers from 0 to 100.
+
+    Raises:
+        ImageError: a Pillow without AVIF.
+    """
+    # One thread: the number of tiles, and with it the result, must not depend on the machine.
+    return _coded(x, quality, "avif", speed=9, max_threads=1, subsampling="4:2:0")
+
+
+def _coded(x: Tensor, quality: Tensor, kind: str, **options: Any) -> Tensor:
+    """Every sample encoded and decoded by Pillow, with the gradient of the identity."""
+    from PIL import features
+
+    if not features.check(kind):
+        raise ImageError(f"{kind}: this Pillow was built without it", hint="pip install --upgrade pillow")
+    rows = zip(x.detach().split(1), quality.tolist(), strict=True)
+    made = [_coded_one(part, int(q), kind, options) for part, q in rows]
     return straight_through(x, torch.cat(made).to(x))
 
 
-def _webp(x: Tensor, quality: int) -> Tensor:
+def _coded_one(x: Tensor, quality: int, kind: str, options: dict[str, Any]) -> Tensor:
     """One sample ``1 x C x H x W``."""
-    from PIL import Image, features
+    from PIL import Image
 
-    if not features.check("webp"):
-        raise ImageError("webp: this Pillow was built without WebP", hint="pip install pillow")
     file = io.BytesIO()
     pixels = image.tensor_to_array(x.expand(1, 3, *x.shape[2:]), np.uint8)
-    Image.fromarray(pixels).save(file, "WEBP", quality=quality, method=2)
+    Image.fromarray(pixels).save(file, kind.upper(), quality=quality, **options)
     with Image.open(file) as coded:
         y = image.array_to_tensor(np.asarray(coded.convert("RGB")))
     return to_grey(y) if x.shape[1] == 1 else y
@@ -137,6 +161,19 @@ WEBP = Degradation(
             span=(20, 90),
             legal=(0, 100),
             levels={64: (80, 60, 40, 25, 10), 224: (50, 30, 18, 9, 2)},
+            whole=True,
+        )
+    },
+)
+AVIF = Degradation(
+    "avif",
+    avif,
+    {
+        "quality": Knob(
+            "quality from 0 to 100, as libavif counts",
+            span=(20, 80),
+            legal=(0, 100),
+            levels={64: (70, 55, 40, 25, 10), 224: (45, 32, 22, 13, 5)},
             whole=True,
         )
     },

@@ -7,12 +7,25 @@ away, and objects without a fixed plan.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
 import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
+from restore.degradations.base import Knob
 from restore.degradations.fields import fbm
 from restore.errors import UsageError
+from restore.files import read_picture
+from restore.image import array_to_tensor, to_grey
+from restore.resample import imresize
+
+Depth: TypeAlias = Tensor | Sequence[str] | None
+DEPTH = Knob(
+    "picture of the depth, black at the camera, white farthest; none: drawn from the seed", text=True
+)
 
 
 def depth_proxy(seed: int, height: int, width: int) -> Tensor:
@@ -36,19 +49,31 @@ def depth_proxy(seed: int, height: int, width: int) -> Tensor:
     return nearest + (1 - nearest) * _filled(mixed)
 
 
-def depths(seeds: Tensor, shape: tuple[int, ...], depth: Tensor | None = None) -> list[Tensor]:
+def with_depth(values: Mapping[str, Any], depth: Depth) -> dict[str, Any]:
+    """Recorded values of a degradation with a caller's depth, where there is one, in place of the recorded name."""
+    return {**values, "depth": values.get("depth") if depth is None else depth}
+
+
+def depths(seeds: Tensor, shape: tuple[int, ...], depth: Depth = None) -> list[Tensor]:
     """Per sample a depth ``1 x 1 x H x W``: the caller's ``depth`` where given, else drawn from the seed.
 
     Args:
         shape: (B, C, H, W).
-        depth: ``B x 1 x H x W`` or ``H x W``, from 0 (at the camera) to 1 (where the strengths are meant).
+        depth: ``B x 1 x H x W`` or ``H x W``, from 0 (at the camera) to 1 (where the strengths are meant); or B names
+            of files that hold it (:func:`read_depth`), empty where it is to be drawn.
 
     Raises:
         UsageError: a depth of another shape, or below zero.
+        ImageError: a file that is no picture.
     """
     height, width = shape[-2:]
     if depth is None:
-        return [depth_proxy(s, height, width)[None, None] for s in seeds.tolist()]
+        depth = [""] * len(seeds)
+    if not isinstance(depth, Tensor):
+        return [
+            read_depth(name, height, width) if name else depth_proxy(seed, height, width)[None, None]
+            for name, seed in zip(depth, seeds.tolist(), strict=True)
+        ]
     given = depth.view(1, 1, *depth.shape) if depth.ndim == 2 else depth
     if given.ndim != 4 or given.shape[1:] != (1, height, width) or len(given) not in (1, len(seeds)):
         raise UsageError(
@@ -60,6 +85,20 @@ def depths(seeds: Tensor, shape: tuple[int, ...], depth: Tensor | None = None) -
             "expected depths from 0 (at the camera) to 1 (the farthest), got some below zero or NaN"
         )
     return list(given.expand(len(seeds), 1, height, width).split(1))
+
+
+def read_depth(path: str, height: int, width: int) -> Tensor:
+    """A picture of the depth as ``1 x 1 x H x W``: black (0) at the camera, white (1) the farthest, enlarged or
+    reduced bilinearly to the size of the scene; colours count as their luma.
+
+    Raises:
+        UsageError: values below zero or not finite (a floating file).
+        ImageError: no picture.
+    """
+    plane = to_grey(array_to_tensor(read_picture(Path(path)).pixels)[:, :3])
+    if not bool((plane >= 0).all() & torch.isfinite(plane).all()):
+        raise UsageError(f"{path}: expected depths from 0 (at the camera) to 1 (the farthest)")
+    return imresize(plane, size=(height, width), kernel="bilinear").clamp(min=0)
 
 
 def _filled(plane: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from restore.degradations import colour
 from restore.degradations import sample as draw
 from restore.degradations.base import Degradation, Knob, Params
-from restore.degradations.depth import depths
+from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.fields import fbm
 from restore.degradations.medium import Medium, Shape, colour_of, join, scatter
 from restore.errors import RestoreError
@@ -30,7 +30,7 @@ def haze(
     airlight: Tensor,
     patchiness: Tensor,
     space: list[str],
-    depth: Tensor | None = None,
+    depth: Depth = None,
 ) -> Tensor:
     """Haze and fog over ``B x C x H x W``, not clipped.
 
@@ -39,7 +39,7 @@ def haze(
         airlight: B brightnesses of the air as seen, in [0, 1].
         patchiness: B kappas of beta (1 + kappa (fBm - 0.5)), up to 2; 0: the same everywhere.
         space: B names, where light is mixed.
-        depth: ``B x 1 x H x W`` from 0 to 1; None: drawn from the seed.
+        depth: ``B x 1 x H x W`` from 0 to 1, or B names of files; None: drawn from the seed.
     """
     rows = _hazes(x.shape, seed, beta, airlight, patchiness, space, depth=depth)
     return torch.cat([m.compose(part) for part, m in zip(x.split(1), rows, strict=True)])
@@ -58,7 +58,7 @@ def sandstorm(
     patchiness: Tensor,
     grains: Tensor,
     space: list[str],
-    depth: Tensor | None = None,
+    depth: Depth = None,
 ) -> Tensor:
     """Sand or dust in the air: yellow light, blue absorbed most, dense in billows.
 
@@ -74,7 +74,7 @@ def sandstorm(
     return torch.cat([m.compose(part) for part, m in zip(x.split(1), rows, strict=True)])
 
 
-def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Medium:
+def maps(shape: Shape, params: Params, *, depth: Depth = None) -> Medium:
     """Transmission and airlight that recorded parameters stand for (``strength`` 1).
 
     Args:
@@ -85,9 +85,9 @@ def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Medium
         RestoreError: parameters of something else.
     """
     if params.name in ("haze", "fog"):
-        return join(list(_hazes(shape, params.seeds, **params.values, depth=depth)))
+        return join(list(_hazes(shape, params.seeds, **with_depth(params.values, depth))))
     if params.name == "sandstorm":
-        return join(list(_sands(shape, params.seeds, **params.values, depth=depth)))
+        return join(list(_sands(shape, params.seeds, **with_depth(params.values, depth))))
     raise RestoreError(f"expected parameters of haze, fog or sandstorm, got {params.name!r}")
 
 
@@ -107,7 +107,7 @@ def each(*columns: Any) -> Iterator[tuple]:
 
 def _hazes(
     shape: Shape, seed: Tensor, beta: Tensor, airlight: Tensor, patchiness: Tensor, space: list[str],
-    depth: Tensor | None,
+    depth: Depth,
 ) -> Iterator[Medium]:  # fmt: skip
     planes = depths(seed, shape, depth)
     for d, (s, b, a, k, kind) in zip(planes, each(seed, beta, airlight, patchiness, space), strict=True):
@@ -118,7 +118,7 @@ def _hazes(
 def _sands(
     shape: Shape, seed: Tensor, beta: Tensor, airlight: Tensor, green: Tensor, blue: Tensor,
     beta_green: Tensor, beta_blue: Tensor, patchiness: Tensor, grains: Tensor, space: list[str],
-    depth: Tensor | None,
+    depth: Depth,
 ) -> Iterator[Medium]:  # fmt: skip
     planes = depths(seed, shape, depth)
     columns = each(seed, beta, airlight, green, blue, beta_green, beta_blue, patchiness, grains, space)
@@ -164,6 +164,7 @@ HAZE = Degradation(
         "airlight": Knob("brightness of the air as seen", span=(0.7, 1.0), legal=(0.0, 2.0)),
         "patchiness": _EVEN,
         "space": space_knob("srgb"),
+        "depth": DEPTH,
     },
 )
 FOG = Degradation(
@@ -174,6 +175,7 @@ FOG = Degradation(
         "airlight": Knob("brightness of the air as seen", span=(0.7, 0.92), legal=(0.0, 2.0)),
         "patchiness": _KAPPA,
         "space": space_knob("linear"),
+        "depth": DEPTH,
     },
 )
 SANDSTORM = Degradation(
@@ -189,5 +191,6 @@ SANDSTORM = Degradation(
         "patchiness": Knob("kappa of the billows", span=(0.5, 1.5), legal=(0.0, 2.0)),
         "grains": Knob("standard deviation of the veil's speckle", span=(0.0, 0.08), legal=(0.0, 1.0)),
         "space": space_knob("linear"),
+        "depth": DEPTH,
     },
 )

@@ -15,7 +15,7 @@ from torch import Tensor
 from restore.degradations import colour
 from restore.degradations.base import Degradation, Knob, Params
 from restore.degradations.blur import convolve
-from restore.degradations.depth import depths
+from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.haze import beta_knob, each, space_knob, transmission
 from restore.degradations.medium import Medium, colour_of, join, scatter
 from restore.degradations.psf import gaussian_psf
@@ -36,7 +36,7 @@ def night_haze(
     warmth: Tensor,
     patchiness: Tensor,
     space: list[str],
-    depth: Tensor | None = None,
+    depth: Depth = None,
 ) -> Tensor:
     """Haze at night over ``B x C x H x W``, not clipped.
 
@@ -52,7 +52,7 @@ def night_haze(
     return torch.cat([m.compose(part) for part, m in zip(x.split(1), rows, strict=True)])
 
 
-def maps(x: Tensor, params: Params, *, depth: Tensor | None = None) -> Medium:
+def maps(x: Tensor, params: Params, *, depth: Depth = None) -> Medium:
     """Transmission and airlight that recorded parameters stand for (``strength`` 1); the lamps are seen in ``x``.
 
     Raises:
@@ -60,7 +60,7 @@ def maps(x: Tensor, params: Params, *, depth: Tensor | None = None) -> Medium:
     """
     if params.name != "night-haze":
         raise RestoreError(f"expected parameters of night-haze, got {params.name!r}")
-    return join(list(_nights(x, params.seeds, **params.values, depth=depth)))
+    return join(list(_nights(x, params.seeds, **with_depth(params.values, depth))))
 
 
 def glows(x: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def glows(x: Tensor) -> Tensor:
 
 def _nights(
     x: Tensor, seed: Tensor, beta: Tensor, light: Tensor, ambient: Tensor, glow: Tensor, warmth: Tensor,
-    patchiness: Tensor, space: list[str], depth: Tensor | None,
+    patchiness: Tensor, space: list[str], depth: Depth,
 ) -> Iterator[Medium]:  # fmt: skip
     planes = depths(seed, tuple(x.shape), depth)
     columns = each(seed, beta, light, ambient, glow, warmth, patchiness, space)
@@ -117,5 +117,6 @@ NIGHT_HAZE = Degradation(
         "warmth": Knob("cast of the lamps: 1 sodium, 0 white, -1 cold", span=(-0.4, 1.0), legal=(-1.0, 1.0)),
         "patchiness": Knob("kappa of beta (1 + kappa (fBm - 0.5))", legal=(0.0, 2.0), default=0.0),
         "space": space_knob("linear"),
+        "depth": DEPTH,
     },
 )

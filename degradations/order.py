@@ -15,7 +15,9 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         "blur", "defocus", "kernel-blur", "gaussian_blur", "defocus_blur", "glass_blur",
         "zoom_blur", "zoom-blur",
     ),
-    "motion": ("motion", "motion_blur", "rolling-shutter", "elastic_transform", "elastic_transform-2019"),
+    "motion": (
+        "motion", "camera-shake", "motion_blur", "rolling-shutter", "elastic_transform", "elastic_transform-2019",
+    ),
     "exposure": ("lowlight", "lowlight-gamma", "overexposure", "brightness", "contrast", "saturate"),
     "sensor": (
         "raw-noise", "poisson-gaussian", "noise", "awgn", "scaled-poisson", "channel-noise", "correlated-noise",
@@ -24,7 +26,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     ),
     "processing": ("demosaic", "clip", "quantise", "banding"),
     "resize": ("downsample", "resize", "low-resolution", "pixelate", "imagenet-c-pixelate"),
-    "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "jpeg_compression"),
+    "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "avif", "jpeg_compression"),
     "print and storage": (
         "halftone", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "watermark", "mask",
     ),

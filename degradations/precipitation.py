@@ -18,7 +18,7 @@ from torch import Tensor
 from restore.degradations import colour
 from restore.degradations import sample as draw
 from restore.degradations.base import Degradation, Knob, Params
-from restore.degradations.depth import depths
+from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.fields import splat, uniforms
 from restore.degradations.haze import transmission
 from restore.degradations.medium import Fall, Shape, colour_of, join, scatter
@@ -30,7 +30,7 @@ _STREAKS = ((1.7, 0.2, 0.8), (1.0, 0.4, 1.0), (0.55, 0.4, 0.8))
 _FLAKES = ((2.6, 0.3, 0.75), (1.0, 0.4, 1.0), (0.45, 0.3, 0.9))
 
 
-def rain(x: Tensor, *, seed: Tensor, depth: Tensor | None = None, **knobs: Any) -> Tensor:
+def rain(x: Tensor, *, seed: Tensor, depth: Depth = None, **knobs: Any) -> Tensor:
     """Streaks of three sizes and a veil over ``B x C x H x W``, not clipped.
 
     Args:
@@ -42,13 +42,13 @@ def rain(x: Tensor, *, seed: Tensor, depth: Tensor | None = None, **knobs: Any) 
         beta, airlight: B optical depths of the veil at the farthest point, and its brightness as seen.
         mode: B names, "screen" or "add".
         space: B names, where light is mixed.
-        depth: ``B x 1 x H x W`` from 0 to 1; None: drawn from the seed.
+        depth: ``B x 1 x H x W`` from 0 to 1, or B names of files; None: drawn from the seed.
     """
     rows = _falls(x.shape, seed, depth, knobs, _rain_mask)
     return torch.cat([f.compose(part) for part, f in zip(x.split(1), rows, strict=True)])
 
 
-def snow(x: Tensor, *, seed: Tensor, depth: Tensor | None = None, **knobs: Any) -> Tensor:
+def snow(x: Tensor, *, seed: Tensor, depth: Depth = None, **knobs: Any) -> Tensor:
     """Flakes of three sizes and a veil; the near flakes are large and out of focus.
 
     Args:
@@ -61,7 +61,7 @@ def snow(x: Tensor, *, seed: Tensor, depth: Tensor | None = None, **knobs: Any) 
     return torch.cat([f.compose(part) for part, f in zip(x.split(1), rows, strict=True)])
 
 
-def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Fall:
+def maps(shape: Shape, params: Params, *, depth: Depth = None) -> Fall:
     """Masks and veil that recorded parameters of rain or snow stand for (``strength`` 1).
 
     Raises:
@@ -70,7 +70,8 @@ def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Fall:
     masks = {"rain": _rain_mask, "snow": _snow_mask}
     if params.name not in masks:
         raise RestoreError(f"expected parameters of rain or snow, got {params.name!r}")
-    made = list(_falls(shape, params.seeds, depth, params.values, masks[params.name]))
+    values = with_depth(params.values, depth)
+    made = list(_falls(shape, params.seeds, values["depth"], values, masks[params.name]))
     return Fall(
         torch.cat([f.mask for f in made]),
         torch.cat([f.light for f in made]),
@@ -79,9 +80,7 @@ def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Fall:
     )
 
 
-def _falls(
-    shape: Shape, seed: Tensor, depth: Tensor | None, knobs: dict[str, Any], mask: Any
-) -> Iterator[Fall]:
+def _falls(shape: Shape, seed: Tensor, depth: Depth, knobs: dict[str, Any], mask: Any) -> Iterator[Fall]:
     columns = {k: v.tolist() if isinstance(v, Tensor) else v for k, v in knobs.items()}
     planes = depths(seed, shape, depth)
     for i, (s, d) in enumerate(zip(seed.tolist(), planes, strict=True)):
@@ -199,6 +198,7 @@ RAIN = Degradation(
         "airlight": _AIRLIGHT,
         "mode": _MODE,
         "space": _SPACE,
+        "depth": DEPTH,
     },
 )
 SNOW = Degradation(
@@ -227,5 +227,6 @@ SNOW = Degradation(
         "airlight": Knob("brightness of the veil as seen", span=(0.7, 0.88), legal=(0.0, 2.0)),
         "mode": _MODE,
         "space": _SPACE,
+        "depth": DEPTH,
     },
 )

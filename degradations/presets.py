@@ -7,6 +7,7 @@ from typing import Any
 
 from restore.degradations import (
     blur,
+    camera_shake,
     codec,
     codecs,
     dust,
@@ -49,6 +50,8 @@ TABLE: dict[str, Degradation] = {
     "blur": blur.GAUSSIAN,
     "defocus": blur.DEFOCUS,
     "motion": blur.MOTION,
+    "camera-shake": camera_shake.CAMERA_SHAKE,
+    "avif": codecs.AVIF,
     "downsample": resize.DOWNSAMPLE,
     "pixelate": resize.PIXELATE,
     "jpeg": codec.JPEG,

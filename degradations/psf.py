@@ -151,8 +151,17 @@ def motion_psf(length: float, *, seed: int, exposure: float = 1.0) -> Tensor:
         seed: what the path is drawn from.
         exposure: the part of the path that the shutter sees, from its start.
     """
-    seen = camera_path(seed)[: max(round(exposure * _STEPS), 1)] * (length / _LENGTH)
-    seen = seen - seen.mean()
+    return track_psf(exposed(camera_path(seed), exposure) * (length / _LENGTH))
+
+
+def exposed(path: np.ndarray, exposure: float) -> np.ndarray:
+    """The part of a path that the shutter sees, from its start; at least one place."""
+    return path[: max(round(exposure * len(path)), 1)]
+
+
+def track_psf(places: np.ndarray) -> Tensor:
+    """The mean of points at complex ``places`` (x + iy, pixels), splatted bilinearly, re-centred on its centroid."""
+    seen = places - places.mean()
     furthest = max(np.abs(seen.real).max(), np.abs(seen.imag).max())
     if furthest == 0:
         return torch.ones((1, 1), dtype=torch.float64)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restore.degradations.base import Params
 from restore.degradations.blur import psfs
+from restore.degradations.camera_shake import shake_operator
 from restore.degradations.damage import LAYERS, masks
 from restore.degradations.kernel_blur import kernel_psfs
 from restore.degradations.operators import Operator, Shape, blur, downsample, identity, masking
@@ -22,6 +23,7 @@ from restore.errors import RestoreError, UsageError
 # Noise and storage: what A x is observed through, no part of A.
 OBSERVATION = (
     "noise", "awgn", "poisson-gaussian", "scaled-poisson", "channel-noise", "clip", "quantise", "jpeg", "webp",
+    "avif",
 )  # fmt: skip
 
 
@@ -118,6 +120,8 @@ def _from_step(step: Params, shape: Shape) -> Operator:
         if len(borders) != 1:
             raise RestoreError(f"{step.name}: expected one border for the batch, got {sorted(borders)}")
         return blur(kernels if len(kernels) > 1 else kernels[0], shape, border=borders.pop())
+    if step.name == "camera-shake":
+        return shake_operator(step, shape)
     if step.name == "downsample":
         kernel = step.values["kernel"][0]
         return downsample(shape, scale=int(step.values["scale"][0]), kernel=kernel)
@@ -125,7 +129,7 @@ def _from_step(step: Params, shape: Shape) -> Operator:
         return masking(1 - masks(step, (len(step), *shape)), shape)
     raise RestoreError(
         f"{step.name} is not linear, or its operator is not known",
-        hint="blur, defocus, motion, kernel-blur, downsample, mask and other damage are",
+        hint="blur, defocus, motion, camera-shake, kernel-blur, downsample, mask and other damage are",
     )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from restore.degradations import colour
 from restore.degradations import sample as draw
 from restore.degradations.base import Degradation, Knob, Params
-from restore.degradations.depth import depths
+from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.medium import Medium, Shape, join
 from restore.errors import RestoreError
 
@@ -46,7 +46,7 @@ def underwater(
     distance: Tensor,
     brightness: Tensor,
     space: list[str],
-    depth: Tensor | None = None,
+    depth: Depth = None,
 ) -> Tensor:
     """A scene in the sea over ``B x C x H x W``, not clipped.
 
@@ -61,13 +61,13 @@ def underwater(
         distance: B distances h of the farthest point, metres.
         brightness: B factors b on daylight; 0: 1.5 for "uwcnn", as published, 0.9 for "revised".
         space: B names, where light is mixed.
-        depth: ``B x 1 x H x W`` from 0 to 1; None: drawn from the seed.
+        depth: ``B x 1 x H x W`` from 0 to 1, or B names of files; None: drawn from the seed.
     """
     rows = _waters(x.shape, seed, water, model, below, distance, brightness, space, depth)
     return torch.cat([m.compose(part) for part, m in zip(x.split(1), rows, strict=True)])
 
 
-def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Medium:
+def maps(shape: Shape, params: Params, *, depth: Depth = None) -> Medium:
     """What recorded parameters of ``underwater`` do to light (``strength`` 1).
 
     Raises:
@@ -75,12 +75,12 @@ def maps(shape: Shape, params: Params, *, depth: Tensor | None = None) -> Medium
     """
     if params.name != "underwater":
         raise RestoreError(f"expected parameters of underwater, got {params.name!r}")
-    return join(list(_waters(shape, params.seeds, **params.values, depth=depth)))
+    return join(list(_waters(shape, params.seeds, **with_depth(params.values, depth))))
 
 
 def _waters(
     shape: Shape, seed: Tensor, water: list[str], model: list[str], below: Tensor, distance: Tensor,
-    brightness: Tensor, space: list[str], depth: Tensor | None,
+    brightness: Tensor, space: list[str], depth: Depth,
 ) -> Iterator[Medium]:  # fmt: skip
     planes = depths(seed, shape, depth)
     rows = zip(
@@ -128,5 +128,6 @@ UNDERWATER = Degradation(
         "space": Knob(
             "where light is mixed: encoded values or linear light", choices=colour.SPACES, default="linear"
         ),
+        "depth": DEPTH,
     },
 )

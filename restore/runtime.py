@@ -12,6 +12,11 @@ import torch
 from restore.errors import UsageError, unknown
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+# Of the process's control group, version 2 and 1: its limit, and what it has taken.
+_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -110,3 +115,28 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be had on a device; None where the system does not say.
+
+    On Linux what the kernel counts as available, or what is left of the process's control group if that is less.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = []
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            found.append(int(line.split()[1]) * 1024)
+    for limit, used in _GROUPS:
+        most, now = _lines(limit), _lines(used)
+        if most and now and most[0].isdigit():
+            found.append(max(int(most[0]) - int(now[0]), 0))
+    return min(found, default=None)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []

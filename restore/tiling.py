@@ -108,7 +108,7 @@ def _run_window(
         if exact is not None and not bool(torch.isfinite(y).all()):
             y = exact(x)
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         half = -(-max(core.bottom - core.top, core.right - core.left) // (2 * multiple)) * multiple
         if half < SMALLEST:
@@ -127,7 +127,8 @@ def _run_window(
     write(core.top * scale, core.left * scale, y[..., top : top + rows, left : left + columns])
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, in the words of torch or of the system."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restore.degradations import degradation
 from restore.degradations.blur import convolve, disc_psf, gaussian_psf, motion_psf, pad, psfs
+from restore.degradations.camera_shake import psf_grid
 from restore.degradations.psf import camera_path
 from restore.errors import RestoreError, UsageError
 from restore.image import array_to_tensor
@@ -140,3 +141,29 @@ def test_gradient_and_refusals() -> None:
         convolve(x, torch.ones(2, 3))
     with pytest.raises(UsageError, match="border"):
         pad(x, 1, 1, border="mirror")
+
+
+def test_shake_with_roll_differs_over_the_picture_and_is_motion_without() -> None:
+    x = photograph()
+    for border in ("reflect", "wrap"):
+        plain, turned = (f"length=20,border={border}", f"length=20,border={border},roll=0")
+        params = degradation(f"motion:{plain}").sample(tuple(x.shape), generator=torch.Generator())
+        shaken = degradation(f"camera-shake:{turned}").sample(tuple(x.shape), generator=torch.Generator())
+        shaken.seeds[:] = params.seeds
+        same = degradation("motion").apply(x, params)
+        assert torch.allclose(degradation("camera-shake").apply(x, shaken), same, atol=1e-5)
+    grid = psf_grid(201, 301, length=0.0, roll=10.0, seed=4)
+    assert len(grid) == len(grid[0]) == 5 and spread(grid[2][2]) == pytest.approx(0, abs=1e-6)
+    # Without a path every track is a piece of an arc about the centre, as long as its radius: farther, wider.
+    assert spread(grid[2][4]) == pytest.approx(2 * spread(grid[2][3]), rel=0.03)
+    r = torch.arange(len(grid[2][4]), dtype=torch.float64) - len(grid[2][4]) // 2
+    right = grid[2][4]
+    assert float((right * r[:, None] ** 2).sum()) > 50 * float((right * r**2).sum()), (
+        "to the right it moves up and down"
+    )
+    for psf in (p for row in grid for p in row):
+        assert float(psf.sum()) == pytest.approx(1, abs=1e-12) and float(psf.min()) >= 0
+    flat = torch.full((1, 3, 50, 70), 0.3)
+    assert torch.allclose(
+        degradation("camera-shake")(flat, severity=5, generator=torch.Generator())[0], flat, atol=1e-5
+    )

@@ -125,11 +125,17 @@ def test_a_screen_has_every_threshold_as_often_and_keeps_the_tone() -> None:
     assert torch.allclose(y, x, atol=1e-5)
 
 
-def test_webp_is_what_pillow_decodes() -> None:
+def test_webp_and_avif_are_what_pillow_decodes() -> None:
     x = photo(61, 83)
     y, _ = degradation("webp:quality=30")(x, generator=generator(1))
     file = io.BytesIO()
     Image.fromarray(tensor_to_array(x, np.uint8)).save(file, "WEBP", quality=30, method=2)
+    with Image.open(file) as coded:
+        assert torch.equal(y, array_to_tensor(np.asarray(coded.convert("RGB"))))
+    y, _ = degradation("avif:quality=30")(x, generator=generator(1))
+    file = io.BytesIO()
+    options = {"speed": 9, "max_threads": 1, "subsampling": "4:2:0"}
+    Image.fromarray(tensor_to_array(x, np.uint8)).save(file, "AVIF", quality=30, **options)
     with Image.open(file) as coded:
         assert torch.equal(y, array_to_tensor(np.asarray(coded.convert("RGB"))))
     with pytest.raises(ImageError, match="16383"):

@@ -39,6 +39,8 @@ OPERATORS = {
     **{f"{k} / {s}": lambda k=k, s=s: op.downsample(SHAPE, scale=s, kernel=k)
        for k in ("bicubic", "area", "lanczos3", "nearest") for s in (2, 3)},
     "blur, then every third": lambda: op.blur(gaussian_psf(1.6), SHAPE).then(op.stride(SHAPE, scale=3, offset=1)),
+    "camera shake": lambda: from_params(degradation("camera-shake:length=9,roll=12").sample(
+        (2, *SHAPE), generator=generator(3)), SHAPE),
     "masking": lambda: op.masking(quarter(), SHAPE),
     "fourier": lambda: op.fourier(quarter(), SHAPE),
     "compressed sensing": lambda: op.compressed_sensing(SHAPE, count=700, seed=2),

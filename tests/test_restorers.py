@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from restore.models import registry
 from restore.models.registry import SHIPPED, load_shipped, weights_path
 from restore.models.resunet import ResUNet
 from restore.restorers.base import Restorer
+from restore.restorers.methods import METHODS_TABLE
+from restore.runtime import free_memory
 from restore.tiling import run_tiled
 
 
@@ -183,3 +186,30 @@ def test_wrong_names_and_values_are_said_in_words() -> None:
 def test_bicubic_doubles(photo: np.ndarray) -> None:
     assert restore.load("bicubic:scale=2")(photo).shape == (512, 768, 3)
     assert np.array_equal(restore.load("identity")(photo), photo)
+
+
+def test_a_method_that_must_see_all_refuses_what_memory_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [name for name, method in METHODS_TABLE.items() if method.whole]
+    assert len(whole) > 10 and all(METHODS_TABLE[name].bytes_per_pixel >= 24 for name in whole)
+    monkeypatch.setattr("restore.restorers.classical.free_memory", lambda device: 16 * 2**30)
+    huge = np.broadcast_to(np.uint8(9), (10_000, 10_000, 3))  # one byte
+    for name in ("ksvd:sigma=25", "dcp", "wavelet:sigma=25"):
+        with pytest.raises(ImageError, match=r"10000 x 10000 pixels take about .* GB, and 17.2 GB are free"):
+            restore.load(name, device="cpu")(huge)
+    small = np.full((40, 40, 3), 9, dtype=np.uint8)
+    monkeypatch.setattr("restore.restorers.classical.free_memory", lambda device: None)
+    assert restore.load("equalize", device="cpu")(small).shape == small.shape
+    free = free_memory(torch.device("cpu"))
+    assert free is None or 2**20 < free < 2**50
+
+
+def test_a_method_that_must_see_all_is_never_cut_when_memory_runs_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_out(x: torch.Tensor) -> torch.Tensor:
+        raise MemoryError
+
+    equalize = restore.load("equalize", device="cpu")
+    monkeypatch.setattr(equalize, "method", dataclasses.replace(METHODS_TABLE["equalize"], function=run_out))
+    with pytest.raises(ImageError, match="must see a picture whole"):
+        equalize(np.zeros((80, 80, 3), dtype=np.uint8))

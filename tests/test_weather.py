@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from restore.degradations import colour, degradation, haze, lens_drops, night_haze, precipitation, underwater
+from restore.degradations import (
+    Params,
+    colour,
+    degradation,
+    haze,
+    lens_drops,
+    night_haze,
+    precipitation,
+    underwater,
+)
 from restore.degradations.depth import depth_proxy
 from restore.degradations.fields import fbm, line_psf, splat
+from restore.degradations.presets import TABLE, replay
 from restore.errors import RestoreError, UsageError
+from restore.resample import imresize
 
 SRGB_IN = np.array([-0.1, 0.0, 0.04045, 0.2, 0.5, 0.735357, 1.0])
 SRGB_OUT = np.array([-0.00773994, 0.0, 0.00313080, 0.03310477, 0.21404114, 0.5, 1.0])
@@ -87,6 +101,24 @@ def test_haze_follows_the_depth_that_the_caller_knows() -> None:
         haze.maps((2, 3, 20, 30), params, depth=-depth)
     with pytest.raises(RestoreError, match="rain"):
         haze.maps((2, 3, 20, 30), degradation("rain").sample((2, 3, 20, 30), generator=generator()))
+
+
+@pytest.mark.parametrize("name", ["haze", "fog", "night-haze", "sandstorm", "rain", "snow", "underwater"])
+def test_a_depth_from_a_file_is_used_and_replayed(name: str, tmp_path: Path) -> None:
+    plane = np.zeros((20, 30), dtype=np.uint8)
+    plane[:10] = 255
+    Image.fromarray(plane).save(tmp_path / "depth.png")
+    x = torch.rand((2, 3, 40, 60), generator=generator()) * 0.2 + 0.2
+    y, params = degradation(f"{name}:depth={tmp_path / 'depth.png'},severity=4")(x, generator=generator(1))
+    read = Params.from_json(json.loads(json.dumps(params.to_json())))
+    assert torch.equal(replay(read).apply(x, read), y)
+    given = imresize(torch.from_numpy(plane)[None, None] / 255, size=(40, 60), kernel="bilinear")
+    known = {k: v for k, v in params.values.items() if k != "depth"}
+    assert torch.allclose(TABLE[name].function(x, seed=params.seeds, **known, depth=given), y, atol=1e-6)
+    assert not torch.allclose(TABLE[name].function(x, seed=params.seeds, **known), y, atol=1e-2)
+    broken = degradation(f"{name}:depth={tmp_path / 'none.png'}")
+    with pytest.raises(RestoreError, match=r"none\.png"):
+        broken(x, generator=generator(1))
 
 
 def test_sand_is_yellow_and_takes_blue_first() -> None:

@@ -43,6 +43,8 @@ def _write(name: str, knobs: list[dict[str, Any]], *, doc: str = "") -> None:
 
 def _knob(key: str, knob: Any) -> dict[str, Any]:
     """A knob in the units of a name, JSON-able (None: no upper end)."""
+    if knob.text:
+        return {"name": key, "doc": knob.doc, "choices": [], "text": True}
     scaled = [[float(f"{v / knob.unit:.6g}") for v in ends] for ends in (knob.legal, knob.span)]
     legal, drawn = [[v if math.isfinite(v) else None for v in ends] for ends in scaled]
     default = knob.default
@@ -62,6 +64,8 @@ def _knob(key: str, knob: Any) -> dict[str, Any]:
 
 
 def _range(knob: dict[str, Any]) -> str:
+    if knob.get("text"):
+        return "FILE"
     if knob["choices"]:
         return f"{' | '.join(knob['choices'])} (default {knob['default']})"
     low, high = knob["legal"]

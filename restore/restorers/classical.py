@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.errors import UsageError
+from restore.errors import ImageError, UsageError
 from restore.files.psf import read_psf
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer, RestorerSpec
@@ -17,6 +17,8 @@ from restore.restorers.learned import check_values
 from restore.restorers.method import Method
 from restore.restorers.methods import METHODS_TABLE, PSF
 from restore.restorers.noise import damp_clean, look_for_noise
+from restore.runtime import free_memory
+from restore.tiling import is_out_of_memory
 from restore.version import __version__
 
 __all__ = ["METHODS_TABLE", "ClassicalRestorer", "Method", "load_classical"]
@@ -58,11 +60,36 @@ class ClassicalRestorer(Restorer):
         super().__init__(label, spec, fingerprint=fingerprint, device=device, tile=side)
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
-        """The noise level (B values in units of [0, 1]) where the method needs one and none is given."""
+        """The noise level (B values in units of [0, 1]) where the method needs one and none is given.
+
+        Raises:
+            ImageError: a picture that the method must see whole, and that does not fit into memory.
+        """
+        if self.method.whole:
+            self._check_memory(height, width)
         return damp_clean(look_for_noise(read, height, width, device=self.device)) if self.blind else None
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        return self.method.function(x, **self.values, **({} if seen is None else {"sigma": seen}))
+        try:
+            return self.method.function(x, **self.values, **({} if seen is None else {"sigma": seen}))
+        except (RuntimeError, MemoryError) as error:
+            # Halves of such a picture would each be restored by what is known of a half.
+            if self.method.whole and is_out_of_memory(error):
+                raise self._too_large(*x.shape[-2:]) from error
+            raise
+
+    def _check_memory(self, height: int, width: int) -> None:
+        """Refuses a picture that would end in the system killing the process."""
+        free = free_memory(self.device)
+        if free is not None and height * width * self.method.bytes_per_pixel > free:
+            raise self._too_large(height, width, f", and {free / 1e9:.1f} GB are free")
+
+    def _too_large(self, height: int, width: int, free: str = "") -> ImageError:
+        needed = height * width * self.method.bytes_per_pixel / 1e9
+        return ImageError(
+            f"{self.name} must see a picture whole: {width} x {height} pixels take about {needed:.1f} GB{free}",
+            hint="reduce the picture, or take a method that works in windows (denoise, bm3d, nlm, tv)",
+        )
 
 
 def load_classical(

@@ -59,6 +59,8 @@ class Method:
         radius: how far a result depends on its neighbours, pixels.
         multiple: grid of its windows.
         whole: it must see the whole picture at once (histograms, airlight), so it is never cut into windows.
+        bytes_per_pixel: of memory at the peak of a whole picture in colour, input and output too: measured, and a
+            fifth more. What the machine does not have is refused before it starts.
     """
 
     function: Callable[..., Tensor]
@@ -68,6 +70,7 @@ class Method:
     radius: int = 0
     multiple: int = 1
     whole: bool = False
+    bytes_per_pixel: int = 0
 
     @property
     def takes(self) -> tuple[str, ...]:

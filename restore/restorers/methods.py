@@ -114,6 +114,7 @@ METHODS_TABLE: dict[str, Method] = {
             "threshold": Option("in units of sigma"),
         },
         whole=True,
+        bytes_per_pixel=1800,
     ),
     "wavelet": _denoiser(
         wavelet,
@@ -124,6 +125,7 @@ METHODS_TABLE: dict[str, Method] = {
             "shifts": Option("cycle spinning along each side", 1, 8, whole=True),
         },
         whole=True,
+        bytes_per_pixel=300,
     ),
     "ksvd": _denoiser(
         ksvd,
@@ -133,9 +135,13 @@ METHODS_TABLE: dict[str, Method] = {
             "step": Option("pixels between patches", 1, 8, whole=True),
         },
         whole=True,
+        bytes_per_pixel=1400,
     ),
     "learned-transform": _denoiser(
-        learned_transform, "an orthonormal transform learned from the picture", whole=True
+        learned_transform,
+        "an orthonormal transform learned from the picture",
+        whole=True,
+        bytes_per_pixel=2600,
     ),
     "bilateral": _denoiser(
         bilateral,
@@ -169,6 +175,7 @@ METHODS_TABLE: dict[str, Method] = {
         "finds the point spread function and takes it out",
         {"size": Option("odd side of the psf, pixels", 3, 255, whole=True)},
         whole=True,
+        bytes_per_pixel=1200,
     ),
     "gamma": Method(
         gamma,
@@ -176,8 +183,11 @@ METHODS_TABLE: dict[str, Method] = {
         "a power of the values; missing: to a mean luma of 0.45",
         {"gamma": Option("below 1 brightens", 0.01, 10)},
         whole=True,
+        bytes_per_pixel=50,
     ),
-    "equalize": Method(equalize, "lowlight", "histogram equalisation of the luma", whole=True),
+    "equalize": Method(
+        equalize, "lowlight", "histogram equalisation of the luma", whole=True, bytes_per_pixel=90
+    ),
     "clahe": Method(
         clahe,
         "lowlight",
@@ -187,9 +197,15 @@ METHODS_TABLE: dict[str, Method] = {
             "tiles": Option("along each side", 1, 64, whole=True),
         },
         whole=True,
+        bytes_per_pixel=120,
     ),
     "lime": Method(
-        lime, "lowlight", "illumination map (LIME)", {"gamma": Option("1: all of it", 0, 1)}, whole=True
+        lime,
+        "lowlight",
+        "illumination map (LIME)",
+        {"gamma": Option("1: all of it", 0, 1)},
+        whole=True,
+        bytes_per_pixel=180,
     ),
     "dcp": Method(
         lambda x, **values: dehaze(x, **values).image,
@@ -200,6 +216,7 @@ METHODS_TABLE: dict[str, Method] = {
             "omega": Option("part of the haze removed", 0, 1),
         },
         whole=True,
+        bytes_per_pixel=720,
     ),
     "white-balance": Method(
         white_balance,
@@ -207,6 +224,7 @@ METHODS_TABLE: dict[str, Method] = {
         "red compensation and grey world",
         {"alpha": Option("how much red is put back", 0, 2)},
         whole=True,
+        bytes_per_pixel=90,
     ),
     "fusion": Method(
         underwater,
@@ -214,6 +232,7 @@ METHODS_TABLE: dict[str, Method] = {
         "colour balance and multi-scale fusion (Ancuti)",
         {"alpha": Option("how much red is put back", 0, 2)},
         whole=True,
+        bytes_per_pixel=380,
     ),
     "directional": Method(
         derain,
@@ -221,6 +240,7 @@ METHODS_TABLE: dict[str, Method] = {
         "sparse streaks of one direction",
         {"angle": Option("from the vertical, degrees", -90, 90)},
         whole=True,
+        bytes_per_pixel=230,
     ),
     "reapplication": Method(
         dejpeg,
@@ -231,6 +251,7 @@ METHODS_TABLE: dict[str, Method] = {
             "shifts": Option("a side", 1, 8, whole=True),
         },
         whole=True,
+        bytes_per_pixel=150,
     ),
     "back-projection": Method(
         back_projection,

@@ -43,7 +43,7 @@ def _drawable(step: Degradation | Pipeline) -> set[str]:
     """Knobs with numbers, alone and after the name of their degradation."""
     if isinstance(step, Pipeline):
         return {name for inner in step.contents() for name in _drawable(inner)}
-    keys = [key for key, knob in step.knobs.items() if not knob.choices]
+    keys = [key for key, knob in step.knobs.items() if not (knob.choices or knob.text)]
     return {*keys, *(f"{step.name}.{key}" for key in keys)}
 
 
