@@ -10,8 +10,12 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.heal import HealNet
+from restore.models.inpaint import FillNet
+from restore.models.medium import MediumNet
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
+from restore.models.retouch import RetouchNet
 from restore.models.sr import SRNet
 from restore.models.weights import load_into, read_weights
 
@@ -20,6 +24,10 @@ ZOO = Path(__file__).parent / "zoo"
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "sr": SRNet,
+    "medium": MediumNet,
+    "retouch": RetouchNet,
+    "heal": HealNet,
+    "fill": FillNet,
     "noise-level": NoiseLevel,
 }
 

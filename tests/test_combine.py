@@ -28,7 +28,7 @@ from restore.degradations.presets import TABLE, replay
 from restore.degradations.psf import gaussian_psf, shaped_psf, sinc_psf
 from restore.degradations.sample import generator
 from restore.errors import ConfigError, RestoreError, UsageError
-from restore.train.batches import without_effect
+from restore.train.paired import without_effect
 
 NOISE, BLUR, JPEG = (
     degradation("noise:sigma=20"),

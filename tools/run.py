@@ -57,6 +57,14 @@ def run(
         str, typer.Option("--model", "-m", help="A restorer: NAME or NAME:key=value.")
     ] = "denoise",
     strength: Annotated[float, typer.Option(help="0: the source, 1: the restorer's result.")] = 1.0,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of restorers that fill: masks named like the pictures, white where pixels are missing.",
+            show_default=False,
+        ),
+    ] = None,
     format: Format = "keep",
     quality: Quality = None,
     overwrite: Overwrite = False,
@@ -99,6 +107,7 @@ def run(
                 precision=precision,
                 tile=tile,
                 strength=strength,
+                mask=mask,
                 on_event=progress,
             )
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from restore.errors import UsageError
+from restore.folder.masks import Masks
 from restore.folder.plan import Job, PathLike, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
@@ -33,6 +34,7 @@ def restore_folder(
     precision: str = "auto",
     tile: int | None = None,
     strength: float = 1.0,
+    mask: PathLike | None = None,
     on_event: OnEvent | None = None,
 ) -> FolderResult:
     """Restores the pictures of ``source`` (a folder, a picture, or several) into ``out``, keeping subfolders.
@@ -51,6 +53,8 @@ def restore_folder(
         quality: of JPEG and WebP, 1 to 100; None keeps that of a JPEG source.
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
+        mask: a folder of masks, or one file for all, for restorers that fill: each picture's has the picture's path
+            without its ending, is as large, and white where pixels are missing.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
 
     Raises:
@@ -70,6 +74,7 @@ def restore_folder(
             f"strength {strength:g} needs pictures of one size, but {restorer.name} changes it {scale}-fold",
             hint="leave --strength out",
         )
+    masks = Masks(mask, restorer) if mask is not None or restorer.spec.mask else None
     settings = {
         "command": "run",
         "model": restorer.name,
@@ -78,10 +83,12 @@ def restore_folder(
         "strength": float(strength),
         "format": format or "keep",
         "quality": quality,
+        **({} if masks is None else {"mask": masks.fingerprint}),
     }
 
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
-        made = restore_picture(picture, restorer, strength=strength, progress=progress)
+        missing = None if masks is None else masks.of(job.file)
+        made = restore_picture(picture, restorer, strength=strength, progress=progress, mask=missing)
         as_it_came = (
             format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
         )
@@ -103,14 +110,19 @@ def restore_folder(
 
 
 def restore_picture(
-    picture: Picture, restorer: Restorer, *, strength: float = 1.0, progress: Progress | None = None
+    picture: Picture,
+    restorer: Restorer,
+    *,
+    strength: float = 1.0,
+    progress: Progress | None = None,
+    mask: np.ndarray | None = None,
 ) -> Picture:
     """One picture as it was read, restored with everything that belongs to it; see :func:`restore_folder`."""
 
     def change(pixels: np.ndarray) -> np.ndarray:
         if strength <= 0:
             return pixels
-        return blend(pixels, restorer.restore_pixels(pixels, progress=progress), strength)
+        return blend(pixels, restorer.restore_pixels(pixels, progress=progress, mask=mask), strength)
 
     return change_planes(picture, change)
 

@@ -45,6 +45,7 @@ class ClassicalRestorer(Restorer):
             radius=method.radius,
             multiple=method.multiple,
             takes=method.takes,
+            mask=method.mask,
         )
         label = format_name(name, values)
         fingerprint = hashlib.sha256(f"{label} {__version__}".encode()).hexdigest()[:16]
@@ -56,6 +57,8 @@ class ClassicalRestorer(Restorer):
         return damp_clean(look_for_noise(read, height, width, device=self.device)) if self.blind else None
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        if self.spec.mask:
+            return self.method.function(x[:, :-1], x[:, -1:], **self.values)
         return self.method.function(x, **self.values, **({} if seen is None else {"sigma": seen}))
 
 

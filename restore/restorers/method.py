@@ -55,6 +55,7 @@ class Method:
         radius: how far a result depends on its neighbours, pixels.
         multiple: grid of its windows.
         whole: it must see the whole picture at once (histograms, airlight), so it is never cut into windows.
+        mask: ``function(x, mask, **values)``: it is told which pixels are missing (``B x 1 x H x W``).
     """
 
     function: Callable[..., Tensor]
@@ -64,6 +65,7 @@ class Method:
     radius: int = 0
     multiple: int = 1
     whole: bool = False
+    mask: bool = False
 
     @property
     def takes(self) -> tuple[str, ...]:
