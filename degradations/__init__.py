@@ -4,8 +4,10 @@ from restore.degradations.base import Degradation, Params
 from restore.degradations.combine import Compose, Maybe, OneOf, Repeat, Shuffle
 from restore.degradations.pipeline import Pipeline
 from restore.degradations.presets import degradation, mixtures, names
+from restore.degradations.trace import TRACEABLE, trace
 
 __all__ = [
+    "TRACEABLE",
     "Compose",
     "Degradation",
     "Maybe",
@@ -17,4 +19,5 @@ __all__ = [
     "degradation",
     "mixtures",
     "names",
+    "trace",
 ]

@@ -12,10 +12,14 @@ from torch import nn
 from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.curve import CurveNet
 from restore.models.enlighten import EnlightenGenerator
+from restore.models.heal import HealNet
+from restore.models.inpaint import FillNet
 from restore.models.looker import Looker
+from restore.models.medium import MediumNet
 from restore.models.noise_level import NoiseLevel
 from restore.models.pyramid import PyramidGenerator
 from restore.models.resunet import ResUNet
+from restore.models.retouch import RetouchNet
 from restore.models.sr import SRNet
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
@@ -26,6 +30,10 @@ ZOO = Path(__file__).parent / "zoo"
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "sr": SRNet,
+    "medium": MediumNet,
+    "retouch": RetouchNet,
+    "heal": HealNet,
+    "fill": FillNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,
     "stylegan2": StyleGAN2,

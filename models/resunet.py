@@ -30,7 +30,51 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(F.relu(self.conv1(x)))
 
 
-class ResUNet(nn.Module):
+class UNet(nn.Module):
+    """Maps in, maps out, at one size: residual blocks at several resolutions with additive skips.
+
+    Args:
+        inputs, outputs: channels.
+        widths: channels per level; every level halves the resolution.
+        blocks: residual blocks per level (the same number going down and coming up).
+
+    Sides must be multiples of ``2 ** (len(widths) - 1)``.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, *, widths: tuple[int, ...], blocks: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(blocks):
+            raise ValueError(f"expected as many blocks as widths, got {blocks} and {widths}")
+        self.head = nn.Conv2d(inputs, widths[0], 3, padding=1)
+        pairs = list(itertools.pairwise(widths))
+        self.encoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairs)
+        self.middle = _stack(widths[-1], blocks[-1])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs)
+        self.decoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
+        self.tail = nn.Conv2d(widths[0], outputs, 3, padding=1)
+        shrink(self.tail)
+
+    def maps(self, h: Tensor) -> Tensor:
+        """``B x inputs x H x W`` to ``B x outputs x H x W``."""
+        h = self.head(h)
+        skips = []
+        for encoder, down in zip(self.encoder, self.down, strict=True):
+            h = encoder(h)
+            skips.append(h)
+            h = down(h)
+        h = self.middle(h)
+        for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            h = decoder(up(h) + skips.pop())
+        return self.tail(h)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.maps(h)
+
+
+class ResUNet(UNet):
     """Picture and conditions in, picture out: ``y = x - f(x, conditions)``.
 
     Args:
@@ -39,10 +83,11 @@ class ResUNet(nn.Module):
         unshuffle: the first level works at 1 / unshuffle of the resolution.
         conditions: how many numbers per picture enter as constant maps.
         channels: colour channels of the picture.
+        extra: maps that enter beside the picture, at its size, as further channels of the input (a mask).
 
-    ``forward(x, conditions)`` takes ``B x channels x H x W`` of any size and ``B x len(conditions)`` values in units
-    of [0, 1] and returns a picture like ``x``. The skip is computed in the precision of ``x``: autocast reaches
-    only ``f``.
+    ``forward(x, conditions)`` takes ``B x (channels + extra) x H x W`` of any size and ``B x len(conditions)`` values
+    in units of [0, 1] and returns a picture like the first channels of ``x``. The skip is computed in the precision
+    of ``x``: autocast reaches only ``f``.
     """
 
     def __init__(
@@ -53,63 +98,71 @@ class ResUNet(nn.Module):
         unshuffle: int = 2,
         conditions: int = 1,
         channels: int = 3,
+        extra: int = 0,
     ) -> None:
-        super().__init__()
-        if len(widths) != len(blocks):
-            raise ValueError(f"expected as many blocks as widths, got {blocks} and {widths}")
-        self.unshuffle = unshuffle
+        inputs = (channels + extra) * unshuffle**2 + conditions
+        super().__init__(inputs, channels * unshuffle**2, widths=widths, blocks=blocks)
+        self.unshuffle, self.channels, self.conditions = unshuffle, channels, conditions
         self.multiple = unshuffle * 2 ** (len(widths) - 1)
-        self.radius = _radius(blocks, unshuffle)
-        packed = channels * unshuffle**2
-        self.head = nn.Conv2d(packed + conditions, widths[0], 3, padding=1)
-        pairs = list(itertools.pairwise(widths))
-        self.encoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairs)
-        self.middle = _stack(widths[-1], blocks[-1])
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs)
-        self.decoder = nn.ModuleList(_stack(w, n) for w, n in zip(widths[:-1], blocks[:-1], strict=True))
-        self.tail = nn.Conv2d(widths[0], packed, 3, padding=1)
-        shrink(self.tail)
+        self.radius = unet_radius(blocks, unshuffle)
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
-    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of a network with fewer blocks as weights of this one, which then computes the same.
+    def grown_from(self, state: Mapping[str, Tensor], *, held: float = 10 / 255) -> dict[str, Tensor]:
+        """The weights of a network with fewer blocks or other inputs as weights of this one, which then does the same.
 
         Blocks that ``state`` lacks become identities: their first convolution stays as initialised, their second
-        one is zero (Net2Net's function-preserving growth, Chen et al. 2016).
+        one is zero (Net2Net's function-preserving growth, Chen et al. 2016). Inputs beyond the picture are taken to
+        be conditions in ``state``: where this network has as many, they stay; where it has none, they are held at
+        the value ``held``, which is a bias; maps of its own beside the picture have no weight yet.
         """
         grown = dict(state)
         for name, block in self.named_modules():
             if isinstance(block, ResidualBlock) and f"{name}.conv1.weight" not in state:
                 for key, value in block.state_dict().items():
                     grown[f"{name}.{key}"] = torch.zeros_like(value) if key.startswith("conv2") else value
+        theirs = state.get("head.weight")
+        if (
+            theirs is not None
+            and theirs.shape[1] != self.head.in_channels
+            and len(theirs) == len(self.head.weight)
+        ):
+            picture = self.channels * self.unshuffle**2
+            told = theirs[:, picture:]
+            head = torch.zeros_like(self.head.weight)
+            head[:, :picture] = theirs[:, :picture]
+            if self.conditions and told.shape[1] == self.conditions:
+                head[:, -self.conditions :] = told
+            else:
+                grown["head.bias"] = state["head.bias"] + held * told.sum((1, 2, 3))
+            grown["head.weight"] = head
         return grown
 
     def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
-        padded = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
-        residual = self.residual(padded, conditions)[..., :height, :width]
-        return x - residual.to(x.dtype)
+        residual = self.residual(pad_to(x, self.multiple), conditions)[..., :height, :width]
+        return x[:, : self.channels] - residual.to(x.dtype)
 
     def residual(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
         """f(x, conditions) for sides that are multiples of ``self.multiple``."""
         h = F.pixel_unshuffle(x, self.unshuffle)
         if conditions is not None:
-            maps = conditions.to(h)[:, :, None, None].expand(-1, -1, *h.shape[-2:])
-            h = torch.cat([h, maps], 1)
-        h = self.head(h)
-        skips = []
-        for encoder, down in zip(self.encoder, self.down, strict=True):
-            h = encoder(h)
-            skips.append(h)
-            h = down(h)
-        h = self.middle(h)
-        for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
-            h = decoder(up(h) + skips.pop())
-        return F.pixel_shuffle(self.tail(h), self.unshuffle)
+            h = with_conditions(h, conditions)
+        return F.pixel_shuffle(self.maps(h), self.unshuffle)
+
+
+def pad_to(x: Tensor, multiple: int) -> Tensor:
+    """``x`` continued to the right and below, its last pixels repeated, until its sides are multiples."""
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def with_conditions(h: Tensor, conditions: Tensor) -> Tensor:
+    """``B x N`` numbers as N constant maps behind the channels of ``h``."""
+    maps = conditions.to(h)[:, :, None, None].expand(-1, -1, *h.shape[-2:])
+    return torch.cat([h, maps], 1)
 
 
 def _stack(width: int, count: int) -> nn.Sequential:
@@ -124,7 +177,7 @@ def shrink(conv: nn.Conv2d) -> None:
             conv.bias.zero_()
 
 
-def _radius(blocks: tuple[int, ...], unshuffle: int) -> int:
+def unet_radius(blocks: tuple[int, ...], unshuffle: int) -> int:
     """An upper bound of the receptive radius in input pixels: every 3x3 adds one pixel of its level's grid."""
     radius = 2 * unshuffle  # head and tail
     for level, count in enumerate(blocks):

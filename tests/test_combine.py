@@ -29,9 +29,9 @@ from restore.degradations.presets import TABLE, replay
 from restore.degradations.psf import gaussian_psf, shaped_psf, sinc_psf
 from restore.degradations.sample import generator
 from restore.errors import ConfigError, RestoreError, UsageError
-from restore.train.batches import batch_maker
 from restore.train.conditions import drawn_conditions, without_effect
 from restore.train.config import make_config
+from restore.train.paired import batch_maker
 
 NOISE, BLUR, JPEG = (
     degradation("noise:sigma=20"),

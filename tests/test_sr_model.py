@@ -21,8 +21,8 @@ from restore.models.registry import ZOO
 from restore.models.sr import SRNet
 from restore.models.weights import save_weights
 from restore.resample import imresize
-from restore.train.batches import batch_maker
 from restore.train.config import load_config, make_config
+from restore.train.paired import batch_maker
 from restore.train.run import header, train
 
 TINY: dict[str, Any] = {

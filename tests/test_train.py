@@ -19,9 +19,9 @@ from restore.data.library import open_library
 from restore.data.pairs import open_pairs
 from restore.errors import ConfigError, TrainingError, UsageError
 from restore.models.weights import read_weights
-from restore.train.batches import batch_maker
 from restore.train.config import Config, load_config, make_config
 from restore.train.loop import learning_rate
+from restore.train.paired import batch_maker
 from restore.train.run import train
 
 TINY: dict[str, Any] = {

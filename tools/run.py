@@ -81,6 +81,14 @@ def run(
         ),
     ] = None,
     strength: Annotated[float, typer.Option(help="0: the source, 1: the restorer's result.")] = 1.0,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of restorers that fill: masks named like the pictures, white where pixels are missing.",
+            show_default=False,
+        ),
+    ] = None,
     format: Format = "keep",
     quality: Quality = None,
     overwrite: Overwrite = False,
@@ -128,6 +136,7 @@ def run(
                 tile=tile,
                 strength=strength,
                 operator=operator,
+                mask=mask,
                 on_event=progress,
                 looks=LOOKS if html else 0,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from restore.degradations import Compose, Degradation, Pipeline, degradation
+from restore.degradations import TRACEABLE, Compose, Degradation, Pipeline, degradation, trace
 from restore.degradations import sample as draw
 from restore.errors import ImageError, UsageError
 from restore.names import Value
@@ -55,6 +55,20 @@ class Condition:
             got = tuple(degraded.shape[-2:])
             raise ImageError(f"{self.label}: expected {expected} after scale {self.scale}, got {got}")
         return degraded
+
+    def mask(self, reference: Tensor, *, seed: int, image: str) -> Tensor:
+        """Which pixels :meth:`degrade` took away, ``1 x 1 x H x W``: those that keep less than half of their light.
+
+        Raises:
+            UsageError: a degradation that takes none.
+        """
+        if not any(step.name in TRACEABLE for step in steps(self.degradation)):
+            raise UsageError(
+                f"{self.label!r} takes no pixels away", hint="a mask is that of -d mask:cover=0.1"
+            )
+        g = draw.generator(draw.child_seed(seed, image))
+        params = self.degradation.sample(tuple(reference.shape), generator=g)
+        return (trace(params, tuple(reference.shape)) > 0.5).float()
 
     def known(self, key: str) -> Value:
         """What this condition fixes for ``key``, in the units of a name.

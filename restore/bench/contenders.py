@@ -26,7 +26,8 @@ class Contender:
     """One restorer under one condition.
 
     ``judged`` is false for the row that only shows where the others start; ``is_work`` is false when that row
-    is the degraded picture itself, which costs nobody anything.
+    is the degraded picture itself, which costs nobody anything. With ``needs_mask`` it fills what ``mask``, set
+    picture by picture, says is missing.
     """
 
     label: str
@@ -36,6 +37,8 @@ class Contender:
     device: str = "cpu"
     judged: bool = True
     is_work: bool = True
+    needs_mask: bool = False
+    mask: Tensor | None = None
     seen: set[tuple[int, ...]] = field(default_factory=set)
     is_slow: bool = False
     peak_memory_mb: float | None = None
@@ -115,10 +118,14 @@ def make_ready(
     restorer = restorers.load(name, device=device, precision=precision, tile=tile, **values)
     if restorer.spec.scale != condition.scale:
         return None
-    return Contender(
+    contender = Contender(
         model,
         restorer,
         fingerprint=restorer.fingerprint,
         precision=restorer.spec.precision,
         device=str(restorer.device),
     )
+    if restorer.spec.mask:
+        contender.needs_mask = True
+        contender.function = lambda x: restorer(x, mask=contender.mask)
+    return contender

@@ -19,6 +19,7 @@ COLUMNS = (
     Column("model", "model"),
     Column("psnr", "PSNR", 2, best="high"),
     Column("gain", "gain", 2, best="high"),
+    Column("improved", "improved", 2, best="high"),
     Column("psnr_y", "PSNR-Y", 2, best="high"),
     Column("ssim", "SSIM", 4, best="high"),
     Column("ssim_y", "SSIM-Y", 4, best="high"),
@@ -29,7 +30,11 @@ COLUMNS = (
 )
 ROW_COLUMNS = (
     Column("image", "image"),
-    *(c for c in COLUMNS if c.key not in ("gain", "peak_memory_mb", "images") and "megapixel" not in c.key),
+    *(
+        c
+        for c in COLUMNS
+        if c.key not in ("gain", "improved", "peak_memory_mb", "images") and "megapixel" not in c.key
+    ),
     Column("seconds", "seconds", 3),
 )
 
@@ -167,6 +172,20 @@ def add_gains(summary: Sequence[dict[str, Any]]) -> None:
     for entry in summary:
         gain = entry["psnr"] - start.get(entry["degradation"], math.nan)
         entry["gain"] = None if not entry["judged"] else gain
+
+
+def add_shares(summary: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
+    """The share of pictures whose PSNR is above that of the starting row, as ``improved``."""
+    scores = {(r["degradation"], r["model"], r["image"]): r["psnr"] for r in rows}
+    start = {e["degradation"]: e["model"] for e in summary if not e["judged"]}
+    for entry in summary:
+        condition = entry["degradation"]
+        better = [
+            scores[key] > scores[condition, start[condition], key[2]]
+            for key in scores
+            if key[:2] == (condition, entry["model"]) and (condition, start.get(condition), key[2]) in scores
+        ]
+        entry["improved"] = sum(better) / len(better) if better and entry["judged"] else None
 
 
 def mean(values: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ from restore.bench.conditions import Condition, parse_condition
 from restore.bench.contenders import INPUT, Model, label_of, make_ready, split_models, starting_row
 from restore.bench.environment import environment
 from restore.bench.measure import memory_method
-from restore.bench.result import BenchResult, add_gains, summarise
+from restore.bench.result import BenchResult, add_gains, add_shares, summarise
 from restore.bench.save import Saver
 from restore.bench.score import Entry, Tally, read_clean, score_picture
 from restore.errors import RestoreError, UsageError
@@ -213,4 +213,5 @@ def _summary(tally: Tally, entries: Sequence[Entry], channels: str) -> list[dict
                 )
             )
     add_gains(summary)
+    add_shares(summary, tally.rows)
     return summary

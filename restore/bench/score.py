@@ -94,6 +94,8 @@ def score_picture(
     look = Look(reference, degraded, condition.scale) if look_at else None
     for contender in entry.contenders:
         try:
+            if contender.needs_mask:
+                contender.mask = condition.mask(reference, seed=tally.seed, image=image)
             restored, cost = restore_checked(contender, degraded, reference)
         except RestoreError as error:
             tally.failures.append({**about, "model": contender.label, "error": error.message})

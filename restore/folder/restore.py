@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from restore.errors import ImageError, UsageError
+from restore.folder.masks import Masks
 from restore.folder.plan import Job, PathLike, in_shard, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
@@ -37,6 +38,7 @@ def restore_folder(
     tile: int | None = None,
     strength: float = 1.0,
     operator: PathLike | None = None,
+    mask: PathLike | None = None,
     on_event: OnEvent | None = None,
     looks: int = 0,
 ) -> FolderResult:
@@ -59,6 +61,8 @@ def restore_folder(
         operator: what is known of how each picture came about, for restorers that want it: a params file of
             :func:`restore.degrade_folder`, a folder of masks, or a psf (see :func:`restore.inverse.open_known`).
             A picture is done again when what is known of it has changed.
+        mask: a folder of masks, or one file for all, for restorers that fill: each picture's has the picture's path
+            without its ending, is as large, and white where pixels are missing.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
         looks: of so many pictures, evenly spread, before and after are kept small in ``looks``.
 
@@ -80,6 +84,7 @@ def restore_folder(
             f"strength {strength:g} needs pictures of one size, but {restorer.name} changes it {scale}-fold",
             hint="leave --strength out",
         )
+    masks = Masks(mask, restorer) if mask is not None or restorer.spec.mask else None
     settings = {
         "command": "run",
         "model": restorer.name,
@@ -88,6 +93,7 @@ def restore_folder(
         "strength": float(strength),
         "format": format or "keep",
         "quality": quality,
+        **({} if masks is None else {"mask": masks.fingerprint}),
     }
 
     shown: dict[str, Comparison] = {}
@@ -96,7 +102,10 @@ def restore_folder(
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
         own = restorer.of(job.file)
         judged = own.find(picture.pixels, tables=picture.tables)
-        made = restore_picture(picture, own, strength=strength, progress=progress, judged=judged)
+        missing = None if masks is None else masks.of(job.file)
+        made = restore_picture(
+            picture, own, strength=strength, progress=progress, judged=judged, mask=missing
+        )
         if job.file in wanted:
             shown[job.file] = before_and_after(job.file, picture, made, judged)
         as_it_came = (
@@ -132,13 +141,14 @@ def restore_picture(
     strength: float = 1.0,
     progress: Progress | None = None,
     judged: Judgement | None = None,
+    mask: np.ndarray | None = None,
 ) -> Picture:
     """One picture as it was read, restored with everything that belongs to it; see :func:`restore_folder`."""
 
     def change(pixels: np.ndarray) -> np.ndarray:
         if strength <= 0:
             return pixels
-        made = restorer.restore_pixels(pixels, progress=progress, judged=judged)
+        made = restorer.restore_pixels(pixels, progress=progress, judged=judged, mask=mask)
         if strength < 1 and made.shape != pixels.shape:
             raise ImageError(
                 f"strength {strength:g} needs pictures of one size, but this one changes its size"

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from restore.errors import UsageError, WeightsError
 from restore.image import array_to_tensor, as_batch, tensor_to_array
 from restore.restorers.interval import Calibration, read_calibration, restore_with_spread, usual_error
-from restore.tiling import run_tiled
+from restore.restorers.mask import with_mask
+from restore.tiling import Read, run_tiled
 from restore.version import __version__
 
-Read = Callable[[int, int, int, int], Tensor]
 TILE = 1024
 
 
@@ -36,6 +36,7 @@ class RestorerSpec:
         takes: names of the values that may be given (``sigma``).
         description: one sentence.
         precision: the arithmetic in use.
+        mask: whether it must be told which pixels are missing.
     """
 
     task: str
@@ -46,6 +47,7 @@ class RestorerSpec:
     multiple: int = 1
     takes: tuple[str, ...] = ()
     precision: str = "fp32"
+    mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,17 @@ class Restorer(ABC):
         return None
 
     @torch.no_grad()
-    def __call__(self, image: Any) -> Any:
+    def __call__(self, image: Any, *, mask: Any = None) -> Any:
         """Restores a tensor ``B x C x H x W`` or ``C x H x W`` in [0, 1], an array, or a PIL image; same kind back.
 
         Floating results are not clamped; integers are clamped and rounded.
 
+        Args:
+            mask: which pixels are missing, for restorers that fill (see :mod:`restore.restorers.mask`).
+
         Raises:
-            ImageError: not an image (see :mod:`restore.image`), or NaN in it.
+            ImageError: not an image (see :mod:`restore.image`), or NaN in it, or a mask of another size.
+            UsageError: a mask that is missing, or that nobody asked for.
         """
         x, back = as_batch(image)
         b, c, h, w = x.shape
@@ -176,7 +182,10 @@ class Restorer(ABC):
         def write(top: int, left: int, y: Tensor) -> None:
             out[:, :, top : top + y.shape[2], left : left + y.shape[3]] = y
 
-        self._run(lambda t, bo, le, r: x[:, :, t:bo, le:r].float().to(self.device), write, h, w, None)
+        def read(top: int, bottom: int, left: int, right: int) -> Tensor:
+            return x[:, :, top:bottom, left:right].float().to(self.device)
+
+        self._run(self._reader(read, mask, h, w), write, h, w, None)
         return back(out.to(x.dtype))
 
     @torch.inference_mode()
@@ -186,6 +195,7 @@ class Restorer(ABC):
         *,
         progress: Callable[[float], None] | None = None,
         judged: Judgement | None = None,
+        mask: Any = None,
     ) -> np.ndarray:
         """Restores ``H x W x C`` (uint8, uint16 or float32) into a new array of the same dtype.
 
@@ -208,7 +218,7 @@ class Restorer(ABC):
         def write(top: int, left: int, y: Tensor) -> None:
             out[top : top + y.shape[2], left : left + y.shape[3]] = tensor_to_array(y, pixels.dtype)
 
-        self._run(read, write, h, w, progress)
+        self._run(self._reader(read, mask, h, w), write, h, w, progress)
         return out
 
     @property
@@ -280,6 +290,9 @@ class Restorer(ABC):
     def as_module(self) -> nn.Module:
         """The restorer as a module for ``nn.Sequential``: tensors only, whole, gradients pass to the input."""
         return RestorerModule(self)
+
+    def _reader(self, read: Read, mask: Any, height: int, width: int) -> Read:
+        return with_mask(read, mask, takes=self.spec.mask, name=self.name, height=height, width=width)
 
     def _run(
         self,

@@ -49,6 +49,7 @@ class ClassicalRestorer(Restorer):
             radius=method.radius,
             multiple=method.multiple,
             takes=method.takes,
+            mask=method.mask,
         )
         label = format_name(name, values)
         parts = f"{label} {__version__}"
@@ -71,6 +72,8 @@ class ClassicalRestorer(Restorer):
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         try:
+            if self.spec.mask:
+                return self.method.function(x[:, :-1], x[:, -1:], **self.values)
             return self.method.function(x, **self.values, **({} if seen is None else {"sigma": seen}))
         except (RuntimeError, MemoryError) as error:
             # Halves of such a picture would each be restored by what is known of a half.

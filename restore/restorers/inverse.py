@@ -16,7 +16,7 @@ from restore.image import array_to_tensor, as_batch, tensor_to_array
 from restore.inverse import Known, Observation, Solution
 from restore.inverse.plug_and_play import Denoiser
 from restore.names import Value, format_name
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Judgement, Restorer, RestorerSpec
 from restore.restorers.learned import check_values
 from restore.restorers.noise import look_for_noise
 from restore.restorers.solvers import SOLVERS, KnownMethod
@@ -93,13 +93,20 @@ class InverseRestorer(Restorer):
         }
         return made
 
-    def __call__(self, image: Any) -> Any:
+    def __call__(self, image: Any, *, mask: Any = None) -> Any:
+        if mask is not None:
+            raise UsageError(f"{self.name} takes no mask", hint="its operator says what is missing")
         x, back = as_batch(image)
         made = self.solve(x.float()).image
         return back(made.to(x.device, x.dtype))
 
     def restore_pixels(
-        self, pixels: np.ndarray, *, progress: Callable[[float], None] | None = None
+        self,
+        pixels: np.ndarray,
+        *,
+        progress: Callable[[float], None] | None = None,
+        judged: Judgement | None = None,
+        mask: Any = None,
     ) -> np.ndarray:
         """As :meth:`Restorer.restore_pixels`, but the picture is held in memory as a whole, several times over.
 

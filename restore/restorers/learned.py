@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
-from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.runtime import autocast, pick_precision
+from restore.tiling import Read
 
 
 class LearnedRestorer(Restorer):
@@ -46,6 +48,7 @@ class LearnedRestorer(Restorer):
             multiple=about.multiple,
             takes=about.conditions,
             precision=precision,
+            mask=about.mask,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.blind = "sigma" in spec.takes and self.sigma is None
@@ -91,6 +94,51 @@ class LearnedRestorer(Restorer):
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
 
 
+class GuidedRestorer(LearnedRestorer):
+    """A network that looks at a thumbnail of the whole picture once and tells its windows what it saw."""
+
+    def look(self, read: Read, height: int, width: int) -> Tensor:
+        """What the network says of the whole picture, ``B x N``; the same for all windows."""
+        net: Any = self.net
+        return net.look(read_thumbnail(read, height, width, net.side))
+
+    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        with autocast(self.device, "fp32" if exact else self.spec.precision):
+            y = self.net(rgb, seen)
+        return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
+
+
+class MaskedRestorer(LearnedRestorer):
+    """A network that fills what a mask, the last channel of its windows, says is missing."""
+
+    def look(self, read: Read, height: int, width: int) -> None:
+        return None
+
+    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        picture, mask = x[:, :-1], x[:, -1:]
+        if not bool(mask.any()):
+            return picture.clone()
+        both = torch.cat([picture.expand(-1, 3, -1, -1), mask], 1)
+        with autocast(self.device, "fp32" if exact else self.spec.precision):
+            y = self.net(both.contiguous(memory_format=torch.channels_last))
+        y = y if picture.shape[1] == 3 else y.mean(1, keepdim=True)
+        return torch.where(mask > 0, y, picture)  # what is known stays, bit for bit
+
+
+def read_thumbnail(read: Read, height: int, width: int, side: int) -> Tensor:
+    """``B x 3 x side x side`` of a picture of any size, read one strip of rows at a time.
+
+    Equal to :func:`restore.models.look.thumbnail` of the whole: every row of the thumbnail is a mean over the rows of
+    its part of the grid.
+    """
+    rows = []
+    for i in range(side):
+        top, bottom = i * height // side, -(-(i + 1) * height // side)
+        rows.append(F.adaptive_avg_pool2d(read(top, bottom, 0, width), (1, side)))
+    return torch.cat(rows, 2).expand(-1, 3, -1, -1)
+
+
 def load_learned(
     name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
 ) -> LearnedRestorer:
@@ -109,7 +157,8 @@ def load_learned(
         )
     about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
     check_values(name, values, about.conditions)
-    return LearnedRestorer(
+    kind = MaskedRestorer if about.mask else GuidedRestorer if about.thumbnail else LearnedRestorer
+    return kind(
         name,
         net,
         about,

@@ -61,6 +61,7 @@ class Method:
         whole: it must see the whole picture at once (histograms, airlight), so it is never cut into windows.
         bytes_per_pixel: of memory at the peak of a whole picture in colour, input and output too: measured, and a
             fifth more. What the machine does not have is refused before it starts.
+        mask: ``function(x, mask, **values)``: it is told which pixels are missing (``B x 1 x H x W``).
     """
 
     function: Callable[..., Tensor]
@@ -71,6 +72,7 @@ class Method:
     multiple: int = 1
     whole: bool = False
     bytes_per_pixel: int = 0
+    mask: bool = False
 
     @property
     def takes(self) -> tuple[str, ...]:

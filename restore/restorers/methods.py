@@ -17,6 +17,7 @@ from restore.classical.dejpeg import dejpeg
 from restore.classical.denoise import nlm
 from restore.classical.derain import derain
 from restore.classical.dictionary import CODINGS, ksvd
+from restore.classical.inpaint import biharmonic, navier_stokes, telea
 from restore.classical.local import bilateral, median
 from restore.classical.lowlight import clahe, equalize, gamma, lime
 from restore.classical.sliding_dct import sliding_dct
@@ -252,6 +253,25 @@ METHODS_TABLE: dict[str, Method] = {
         },
         whole=True,
         bytes_per_pixel=150,
+    ),
+    "telea": Method(
+        telea,
+        "inpaint",
+        "holes filled by fast marching (Telea)",
+        {"radius": Option("of the neighbourhood, pixels", 1, 100)},
+        whole=True,
+        mask=True,
+    ),
+    "navier-stokes": Method(
+        navier_stokes,
+        "inpaint",
+        "holes filled along their isophotes (Navier-Stokes)",
+        {"radius": Option("of the neighbourhood, pixels", 1, 100)},
+        whole=True,
+        mask=True,
+    ),
+    "biharmonic": Method(
+        biharmonic, "inpaint", "holes filled as smoothly as can be (biharmonic)", whole=True, mask=True
     ),
     "back-projection": Method(
         back_projection,

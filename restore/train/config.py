@@ -6,11 +6,13 @@ import dataclasses
 import tomllib
 import typing
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as with_default
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from restore.degradations import TRACEABLE
 from restore.errors import ConfigError, RestoreError, did_you_mean
 from restore.losses import loss_named
 from restore.models.registry import ARCHITECTURES
@@ -27,7 +29,7 @@ class Config:
     name: str
     task: str
     architecture: str
-    arch: Mapping[str, Any] = field(default_factory=dict)
+    arch: Mapping[str, Any] = with_default(default_factory=dict)
     conditions: tuple[str, ...] = ()  # drawn parameters that the network is told (sigma)
     step: str = "paired"
     # Names, or tables such as {one_of = [...]}, in order; empty: two folders matched by name.
@@ -48,6 +50,15 @@ class Config:
     # serves this many steps: for degradations that cost more than a step
     field: int = 0
     reuse: int = 1
+    # what the network is shown and asked besides the picture
+    view: int = 0  # side of the thumbnail of the whole field; 0: none
+    mask: tuple[
+        str, ...
+    ] = ()  # degradations whose trace is the mask, to be found or, as an input, to be filled
+    mask_input: bool = False
+    parts: Mapping[str, float] = with_default(
+        default_factory=dict
+    )  # weights of losses of parts of the answer
     # optimiser
     loss: str = "l1"
     lr: float = 1e-3
@@ -199,6 +210,9 @@ def _range_problems(c: Config) -> list[str]:
         "decay_share": 0 < c.decay_share <= 1,
         "field": c.field == 0 or c.field >= c.crop,
         "reuse": c.reuse >= 1,
+        "view": c.view >= 0,
+        "mask": set(c.mask) <= set(TRACEABLE) and bool(c.mask) == (c.mask_input or "mask" in c.parts),
+        "parts": all(isinstance(w, int | float) and w > 0 for w in c.parts.values()),
     }
     for share in ("late_share", "clean_share", "grey_share", "stored_share"):
         checks[share] = 0 <= getattr(c, share) <= 1
@@ -217,7 +231,8 @@ def _range_problems(c: Config) -> list[str]:
             loss_named(getattr(c, key) or "l1")
         except RestoreError as error:
             found.append(f"{key}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
-    if max(c.crop, c.late_crop if c.late_share else 0, c.field) > c.min_side:
+    growth = max(c.late_crop - c.crop, 0) if c.late_share else 0
+    if max(c.crop, c.field) + growth > c.min_side:
         found.append(f"min_side: {c.min_side} is smaller than the crop or the field")
     for items in filter(None, (c.degradation, *((v,) for v in c.validation))):
         try:

@@ -17,7 +17,6 @@ from restore.models.registry import SHIPPED, build, weights_path
 from restore.models.weights import load_into, read_weights
 from restore.runtime import pick_device, pick_precision
 from restore.train.adversarial import Outcome, Rules, Turn, play
-from restore.train.batches import batch_maker
 from restore.train.board import set_up
 from restore.train.config import to_dict
 from restore.train.curves import curve_batches, curve_turns
@@ -26,6 +25,7 @@ from restore.train.game_data import Held, held_pairs, manifest_of, open_sides, t
 from restore.train.game_validate import game_validation
 from restore.train.health import watcher
 from restore.train.loop import duration
+from restore.train.paired import batch_maker
 from restore.train.paired_game import paired_game_turns
 from restore.train.processes import Processes, join_processes
 from restore.train.run import header as weights_header

@@ -12,15 +12,14 @@ from torch import nn
 
 from restore.data.library import Library, open_library
 from restore.data.pairs import open_pairs
-from restore.errors import UsageError
+from restore.errors import ConfigError, UsageError
 from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
-from restore.train.batches import batch_maker
 from restore.train.config import Config, to_dict
 from restore.train.findings import findings_maker, findings_step, findings_validation
 from restore.train.loop import Fit, duration, fit
-from restore.train.paired import estimate_step, paired_step
+from restore.train.paired import batch_maker, estimate_step, paired_step
 from restore.train.processes import join_processes
 from restore.train.validate import estimate_validation, held_out_pairs, psnr_validation
 from restore.version import __version__
@@ -85,6 +84,7 @@ def train(
             (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
         library = open_training(config, data, degraded, say)
         net = _network(config, init)
+        _check_view(config, net)
         count = sum(p.numel() for p in net.parameters())
         say(
             f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads"
@@ -147,6 +147,15 @@ def open_training(config: Config, data: Path, degraded: Path | None, say: Callab
         hold_out=config.hold_out,
         report=say,
     )
+
+
+def _check_view(config: Config, net: nn.Module) -> None:
+    wanted = getattr(net, "side", 0)
+    if config.step == "paired" and wanted != config.view:
+        raise ConfigError(
+            f"view: {config.architecture} looks at a thumbnail of {wanted} pixels, got {config.view}",
+            hint=f"view = {wanted} in the recipe",
+        )
 
 
 def header(config: Config, step: int, scores: dict[str, float]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from restore.resample import imresize
 from restore.runtime import autocast
 from restore.train.conditions import drawn_conditions
 from restore.train.config import Config
+from restore.train.paired import beside
 from restore.train.simulate import simulator
 
 Pair = tuple[Tensor, Tensor, Tensor]
@@ -37,7 +38,8 @@ def held_out_pairs(
             clean = whole[..., :height, :width].to(device, memory_format=torch.channels_last)
             degraded, params = simulate(clean, generator=draw.generator(draw.child_seed(0, spec, i)))
             conditions = drawn_conditions(simulate, params, config.conditions).to(device)
-            pairs[spec].append((clean, degraded, conditions))
+            given = beside(config, degraded, params).get("degraded", degraded)
+            pairs[spec].append((clean, given, conditions))
     return pairs
 
 
@@ -56,7 +58,7 @@ def psnr_validation(
 
     starts = {
         spec: [
-            decibels(imresize(y, scale=config.scale) if config.scale > 1 else y, clean)
+            decibels(imresize(y, scale=config.scale) if config.scale > 1 else y[:, :3], clean)
             for clean, y, _ in triples
         ]
         for spec, triples in pairs.items()

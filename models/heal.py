@@ -1,0 +1,60 @@
+"""HealNet: finds what lies on a picture, then fills it in.
+
+Scratches, dust, stains, marks and drops are told from the picture by their shape, and what is under them is taken from
+their surroundings. So a small U-Net says where they are, and a residual one that sees its answer repairs the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.models.resunet import ResUNet, UNet, pad_to, unet_radius
+from restore.models.spec import ModelSpec
+
+_PACKED, _WIDTHS, _BLOCKS = 2, (16, 32, 48), (1, 1, 1)
+
+
+class HealNet(nn.Module):
+    """``y = x - f(x, m)`` with the mask ``m = sigmoid(d(x))``.
+
+    Args:
+        widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
+
+    ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits).
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (48, 96, 144),
+        blocks: tuple[int, ...] = (2, 2, 2),
+        unshuffle: int = 2,
+    ) -> None:
+        super().__init__()
+        self.detect = UNet(3 * _PACKED**2, _PACKED**2, widths=_WIDTHS, blocks=_BLOCKS)
+        self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
+        self.multiple = max(_PACKED * 2 ** (len(_WIDTHS) - 1), self.fill.multiple)
+        self.radius = unet_radius(_BLOCKS, _PACKED) + self.fill.radius
+
+    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
+        """This network's face; the radius follows from the layers."""
+        return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
+        if "head.weight" not in state:
+            return dict(state)
+        inner = self.fill.grown_from(state)
+        return {**self.state_dict(), **{f"fill.{key}": value for key, value in inner.items()}}
+
+    def forward(self, x: Tensor, *, parts: bool = False) -> Tensor | dict[str, Tensor]:
+        height, width = x.shape[-2:]
+        whole = pad_to(x, self.multiple)
+        logits = F.pixel_shuffle(self.detect(F.pixel_unshuffle(whole, _PACKED)), _PACKED)
+        mask = torch.sigmoid(logits.float())
+        picture = self.fill(torch.cat([whole, mask.to(whole.dtype)], 1))[..., :height, :width]
+        return {"picture": picture, "mask": logits[..., :height, :width]} if parts else picture

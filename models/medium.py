@@ -1,0 +1,109 @@
+"""MediumNet: takes out what lies between scene and camera, then cleans what is left.
+
+Haze, rain's and snow's veil and water obey one law, I = J t + A (1 - t) (Koschmieder 1924). The light A and what
+concerns the whole picture are found on a thumbnail; the transmission t at a quarter of the resolution, because a
+medium is smooth; the law is inverted; and a residual U-Net repairs what the law leaves: noise, streaks, flakes, edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.models.look import Look, thumbnail
+from restore.models.resunet import ResUNet, UNet, pad_to, unet_radius, with_conditions
+from restore.models.spec import ModelSpec
+
+# The medium's maps: a small U-Net at this fraction of the resolution.
+_COARSE, _WIDTHS, _BLOCKS = 4, (24, 32, 48), (1, 1, 1)
+# Least transmission: beyond it there is nothing left to see but noise.
+_LEAST = 0.05
+
+
+class MediumNet(nn.Module):
+    """``y = J - f(J, x)`` with ``J = g ((x - A) / t + A)``.
+
+    Args:
+        widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
+        absorbs: the medium takes each channel differently (water): t per channel, and a gain g per channel; else
+            one t, and g is 1.
+        space: where light is mixed: "srgb" (encoded values) or "linear" (a power of 2.2).
+        code: numbers that the look at the whole picture tells the maps besides A and g.
+        side: of the thumbnail, pixels.
+
+    ``forward(x, seen)`` takes ``B x 3 x H x W`` of any size and what ``look`` said of the whole picture; without it the
+    look is at ``view``, or at ``x`` itself. With ``parts`` a dictionary: "picture", "inverted" (J), "transmission",
+    "airlight".
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (48, 96, 144),
+        blocks: tuple[int, ...] = (2, 2, 2),
+        unshuffle: int = 2,
+        absorbs: bool = False,
+        space: str = "srgb",
+        code: int = 12,
+        side: int = 64,
+    ) -> None:
+        super().__init__()
+        if space not in ("srgb", "linear"):
+            raise ValueError(f"expected the space srgb or linear, got {space!r}")
+        self.absorbs, self.space, self.side = absorbs, space, side
+        self.looker = Look(6 + code)
+        self.maps = UNet(3 * _COARSE**2 + 6 + code, 3 if absorbs else 1, widths=_WIDTHS, blocks=_BLOCKS)
+        self.refine = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=3)
+        coarse = _COARSE * 2 ** (len(_WIDTHS) - 1)
+        self.multiple = max(coarse, self.refine.multiple)
+        # Maps, their enlargement by neighbours, then f on top.
+        self.radius = unet_radius(_BLOCKS, _COARSE) + _COARSE + self.refine.radius
+
+    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
+        """This network's face; the radius follows from the layers."""
+        return ModelSpec(
+            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, thumbnail=self.side
+        )
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a plain ResUNet become those of f; everything else starts as it is (the law: t near 1)."""
+        if "head.weight" not in state:
+            return dict(state)
+        inner = self.refine.grown_from(state)
+        return {**self.state_dict(), **{f"refine.{key}": value for key, value in inner.items()}}
+
+    def look(self, view: Tensor) -> Tensor:
+        """What a thumbnail (``B x 3 x side x side``) says of the whole picture: airlight, gains, a code."""
+        return self.looker(view)
+
+    def forward(
+        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
+    ) -> Tensor | dict[str, Tensor]:
+        if seen is None:
+            seen = self.look(thumbnail(x, self.side) if view is None else view)
+        height, width = x.shape[-2:]
+        whole = pad_to(x, self.multiple)
+        inverted, t, air = self.invert(whole, seen)
+        picture = self.refine(torch.cat([inverted, whole], 1))
+        if not parts:
+            return picture[..., :height, :width]
+        found = {"picture": picture, "inverted": inverted, "transmission": t, "airlight": air}
+        return {k: v if k == "airlight" else v[..., :height, :width] for k, v in found.items()}
+
+    def invert(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """J, transmission (``B x 1 or 3 x H x W``) and airlight (``B x 3``) of whole windows."""
+        h = with_conditions(F.pixel_unshuffle(x, _COARSE), seen)
+        # At the start nearly everything arrives: sigmoid(3) = 0.95.
+        t = _LEAST + (1 - _LEAST) * torch.sigmoid(self.maps(h).float() + 3)
+        t = F.interpolate(t, scale_factor=_COARSE, mode="bilinear", align_corners=False)
+        air = torch.sigmoid(seen[:, :3].float() + 1)
+        gain = torch.exp(seen[:, 3:6].float().clamp(-1, 4)) if self.absorbs else torch.ones_like(air)
+        a, g = (v[:, :, None, None] for v in (air, gain))
+        light = x.float().clamp(min=0).pow(2.2) if self.space == "linear" else x.float()
+        scene = g * (a + (light - a) / t)
+        if self.space == "linear":
+            return scene.clamp(1e-4, 2).pow(1 / 2.2).to(x.dtype), t, air
+        return scene.clamp(-0.5, 1.5).to(x.dtype), t, air
