@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from restore.data.prefetch import Prefetch
 from restore.errors import TrainingError
 from restore.runtime import autocast
 from restore.train.config import Config
+from restore.train.log import Log
 from restore.train.state import State, load_state, save_state
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -76,7 +76,7 @@ def fit(
     training = wrap(net)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
     batches = Prefetch(make_batch, start=start, stop=config.steps)
-    log = _Log(out / "log.jsonl", keep_until=start, enabled=is_main)
+    log = Log(out / "log.jsonl", keep_until=start, enabled=is_main)
     began = last_time = time.perf_counter()
     score_name = "psnr" if config.step == "paired" else "score"
     running: list[Tensor] = []
@@ -147,26 +147,3 @@ def duration(seconds: float) -> str:
     return (
         f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
     )
-
-
-class _Log:
-    """JSON lines; on resume, lines after the checkpoint are dropped because those steps are done again."""
-
-    def __init__(self, path: Path, *, keep_until: int, enabled: bool) -> None:
-        self._file = None
-        if not enabled:
-            return
-        kept = []
-        if keep_until and path.exists():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= keep_until]
-        path.write_text("".join(line + "\n" for line in kept))
-        self._file = path.open("a")
-
-    def write(self, record: dict[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
