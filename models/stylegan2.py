@@ -153,6 +153,20 @@ class StyleGAN2(nn.Module):
         assert image is not None
         return (image, features) if return_features else image
 
+    def lower(
+        self,
+        ws: Tensor,
+        layer: int,
+        noises: Sequence[Tensor] | None = None,
+        content: Tensor | None = None,
+    ) -> Tensor:
+        """The output of ``layer`` (what ``start`` takes), computed no further."""
+        noises = self.stored_noises() if noises is None else noises
+        x = (self.constant if content is None else content).expand(len(ws), -1, -1, -1)
+        for i in range(layer + 1):
+            x = self.layers[i](x, ws[:, i], noises[i])
+        return x
+
     def forward(self, z: Tensor, *, truncation: float = 1.0) -> Tensor:
         """``B x z_dim`` to pictures; ``truncation`` pulls the codes towards their mean (1: not at all)."""
         w = torch.lerp(self.w_mean.expand(len(z), -1), self.mapping(z), truncation)

@@ -49,12 +49,19 @@ def train(
     from restore.train.game_config import KINDS, GameConfig
     from restore.train.game_run import play_recipe
     from restore.train.run import train as run
+    from restore.train.stylegan_config import is_generator_recipe, load_generator_config
+    from restore.train.stylegan_run import train_generator
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
-    config = load_config(path, settings or [], kinds=KINDS)
     shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
+    if is_generator_recipe(path):
+        if data is None or any(x is not None for x in (degraded, init, low, normal)):
+            raise UsageError("a generator is trained from pictures alone: --data FOLDER")
+        train_generator(load_generator_config(path, settings or []), data, out, **shared)
+        return
+    config = load_config(path, settings or [], kinds=KINDS)
     try:
         if isinstance(config, GameConfig):
             play_recipe(

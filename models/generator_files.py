@@ -1,0 +1,217 @@
+"""Generators out of files: ours (``.safetensors``), rosinality's ``.pt``, stylegan2-ada-pytorch's ``.pkl``.
+
+Both foreign formats hold the published architecture under other names. Nothing in a file is executed; what does not
+fit is refused with the reason. The published networks were trained by others under their own licences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.errors import WeightsError
+from restore.models.registry import load_file
+from restore.models.stylegan2 import BASE, StyleGAN2
+from restore.models.stylegan2_layers import TAPS
+from restore.models.tensor_pickle import Record, read_tensor_pickle
+from restore.models.weights import load_into
+
+# Codes averaged where a file does not hold their mean.
+MEAN_CODES = 100_000
+
+State = dict[str, Tensor]
+
+
+def load_generator(path: Path) -> tuple[StyleGAN2, dict[str, Any]]:
+    """The generator in a file, in eval mode, frozen; and a header that says where it is from.
+
+    Raises:
+        WeightsError: missing, damaged, of another kind, conditional, or with layers that are not StyleGAN2's.
+    """
+    ending = path.suffix.lower()
+    if ending in (".pt", ".pth"):
+        return _finish(_from_rosinality(path), path, "rosinality")
+    if ending == ".pkl":
+        return _finish(_from_ada(path), path, "stylegan2-ada-pytorch")
+    net, header = load_file(path)
+    if not isinstance(net, StyleGAN2):
+        raise WeightsError(f"{path} holds {header.get('architecture')!r}, expected a generator (stylegan2)")
+    return net, header
+
+
+def _finish(state: State, path: Path, kind: str) -> tuple[StyleGAN2, dict[str, Any]]:
+    config = _configuration(state, path)
+    net = StyleGAN2(**config)
+    known = "w_mean" in state
+    load_into(net, {**({} if known else {"w_mean": net.w_mean}), **state}, where=str(path))
+    net = net.eval().requires_grad_(False)
+    if not known:
+        net.w_mean.copy_(_mean_code(net))
+    return net, {"name": path.stem, "architecture": "stylegan2", "config": config, "format": kind}
+
+
+def _from_rosinality(path: Path) -> State:
+    try:
+        # Checkpoints of a training run also hold its arguments; they are dropped.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"cannot read weights {path}: {error.strerror}") from error
+    except Exception as error:  # torch raises many kinds for damaged or hostile files
+        raise WeightsError(f"{path} is not read: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("g_ema"), dict):
+        raise WeightsError(
+            f"{path}: expected an entry g_ema", hint="a checkpoint of rosinality/stylegan2-pytorch"
+        )
+    source = {k: v.float() for k, v in content["g_ema"].items() if isinstance(v, Tensor)}
+    state: State = {}
+    for name, value in source.items():
+        if name.endswith(".kernel"):
+            _check_filter(value, path)
+            continue
+        new = _rosinality_name(name)
+        if new is None:
+            raise WeightsError(f"{path}: unknown entry {name!r} in g_ema")
+        state[new] = _shaped(new, value)
+    if isinstance(content.get("latent_avg"), Tensor):
+        state["w_mean"] = content["latent_avg"].float().reshape(-1)
+    return state
+
+
+def _rosinality_name(name: str) -> str | None:
+    rules = (
+        (r"style\.(\d+)\.(weight|bias)", lambda m: f"mapper.{int(m[1]) - 1}.{m[2]}"),
+        (r"input\.input", lambda m: "constant"),
+        (r"noises\.noise_(\d+)", lambda m: f"noise{m[1]}"),
+        (r"conv1\.(.+)", lambda m: _layer("layers.0", m[1])),
+        (r"convs\.(\d+)\.(.+)", lambda m: _layer(f"layers.{int(m[1]) + 1}", m[2])),
+        (r"to_rgb1\.(.+)", lambda m: _layer("to_rgb.0", m[1])),
+        (r"to_rgbs\.(\d+)\.(.+)", lambda m: _layer(f"to_rgb.{int(m[1]) + 1}", m[2])),
+    )
+    for pattern, rename in rules:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return rename(match)
+    return None
+
+
+_PARTS = {
+    "conv.weight": "conv.weight",
+    "conv.modulation.weight": "conv.affine.weight",
+    "conv.modulation.bias": "conv.affine.bias",
+    "noise.weight": "noise_strength",
+    "activate.bias": "bias",
+    "bias": "bias",
+    # ADA
+    "weight": "conv.weight",
+    "affine.weight": "conv.affine.weight",
+    "affine.bias": "conv.affine.bias",
+    "noise_strength": "noise_strength",
+}
+
+
+def _layer(place: str, part: str) -> str | None:
+    return f"{place}.{_PARTS[part]}" if part in _PARTS else None
+
+
+def _from_ada(path: Path) -> State:
+    content = read_tensor_pickle(path)
+    record = content.get("G_ema") if isinstance(content, dict) else None
+    if not isinstance(record, Record):
+        raise WeightsError(
+            f"{path}: expected a stored network G_ema",
+            hint="a network of stylegan2-ada-pytorch; TensorFlow pickles are another format",
+        )
+    source = record.tensors()
+    if "mapping.embed.weight" in source:
+        raise WeightsError(
+            f"{path} is conditional (its codes depend on a class)", hint="unconditional ones only"
+        )
+    state: State = {}
+    for name, value in source.items():
+        if name.endswith("resample_filter"):
+            _check_filter(value, path)
+            continue
+        new = _ada_name(name)
+        if new is None:
+            raise WeightsError(f"{path}: unknown entry {name!r}", hint="expected the skip architecture")
+        state[new] = _shaped(new, value)
+    return state
+
+
+def _ada_name(name: str) -> str | None:
+    if name == "mapping.w_avg":
+        return "w_mean"
+    if name == "synthesis.b4.const":
+        return "constant"
+    match = re.fullmatch(r"mapping\.fc(\d+)\.(weight|bias)", name)
+    if match:
+        return f"mapper.{match[1]}.{match[2]}"
+    match = re.fullmatch(r"synthesis\.b(\d+)\.(conv0|conv1|torgb)\.(.+)", name)
+    if match is None:
+        return None
+    level = int(match[1]).bit_length() - BASE.bit_length()
+    if match[2] == "torgb":
+        return _layer(f"to_rgb.{level}", match[3])
+    layer = 2 * level - (match[2] == "conv0")
+    return f"noise{layer}" if match[3] == "noise_const" else _layer(f"layers.{layer}", match[3])
+
+
+def _shaped(name: str, value: Tensor) -> Tensor:
+    """Both formats write some tensors with other axes of length one."""
+    if name == "constant":
+        return value.reshape(1, *value.shape[-3:])
+    if re.fullmatch(r"noise\d+", name):
+        return value.reshape(1, 1, *value.shape[-2:])
+    if name.endswith("noise_strength"):
+        return value.reshape(())
+    if name.endswith("conv.weight"):
+        return value.reshape(value.shape[-4:])
+    return value.reshape(-1) if name.endswith("bias") else value
+
+
+def _configuration(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
+    """What the shapes say."""
+    try:
+        levels = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("to_rgb."))
+        depth = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("mapper."))
+        wide = {BASE << i: len(state[f"layers.{2 * i}.bias"]) for i in range(levels)}
+        first = state["mapper.0.weight"]
+        channels = len(state["to_rgb.0.bias"])
+    except (KeyError, ValueError, IndexError) as error:
+        raise WeightsError(f"{path}: an entry of the generator is missing ({error})") from error
+    side, most = BASE << (levels - 1), max(wide.values())
+    config = {
+        "resolution": side,
+        "channels": channels,
+        "z_dim": first.shape[1],
+        "w_dim": first.shape[0],
+        "mapping_layers": depth,
+        "channel_base": wide[side] * side,
+        "channel_max": most,
+    }
+    if channels not in (1, 3) or any(n != min(wide[side] * side // s, most) for s, n in wide.items()):
+        raise WeightsError(f"{path}: channels {wide} at the sides are not those of StyleGAN2")
+    return config
+
+
+def _check_filter(kernel: Tensor, path: Path) -> None:
+    taps = torch.tensor(TAPS)
+    expected = torch.outer(taps, taps) / taps.sum() ** 2
+    if kernel.shape != expected.shape or not torch.allclose(kernel / kernel.sum(), expected, atol=1e-5):
+        raise WeightsError(f"{path}: its low-pass filter is not {TAPS}")
+
+
+@torch.inference_mode()
+def _mean_code(net: StyleGAN2) -> Tensor:
+    g = torch.Generator().manual_seed(0)
+    total = torch.zeros(net.w_dim, dtype=torch.float64)
+    for _ in range(MEAN_CODES // 1000):
+        total += net.mapping(torch.randn(1000, net.z_dim, generator=g)).double().sum(0)
+    return (total / MEAN_CODES).float()
