@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,36 +44,39 @@ def train(
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
     from restore.errors import UsageError, unknown
-    from restore.models.registry import ZOO
+    from restore.models.registry import SHIPPED, ZOO, weights_path
     from restore.train.config import load_config
-    from restore.train.game_config import KINDS, GameConfig
+    from restore.train.game_config import is_game_recipe, load_game_config
     from restore.train.game_run import play_recipe
     from restore.train.run import train as run
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
-    config = load_config(path, settings or [], kinds=KINDS)
-    shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
+    start = weights_path(init) if init in SHIPPED else Path(init) if init else None
+    if is_game_recipe(path):
+        game = load_game_config(path, settings or [])
+        sources = {"data": data, "low": low, "normal": normal, "degraded": degraded}
+        play_recipe(
+            game, out, **sources, resume=resume, init=start, device=device, threads=threads, report=say
+        )
+        return
+    if data is None or low is not None or normal is not None:
+        raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
+    config = load_config(path, settings or [])
     try:
-        if isinstance(config, GameConfig):
-            play_recipe(
-                config, out, data=data, low=low, normal=normal, degraded=degraded, init=init, **shared
-            )
-            return
-        if data is None or low is not None or normal is not None:
-            raise UsageError(f"the recipe {config.name} is trained with --data FOLDER")
-        run(config, data, out, degraded=degraded, init=weights_of(init), **shared)
+        run(
+            config,
+            data,
+            out,
+            degraded=degraded,
+            resume=resume,
+            init=start,
+            device=device,
+            threads=threads,
+            report=say,
+        )
     except KeyboardInterrupt:
         if (out / "last.pt").exists():
             say("stopped; the same command with --resume goes on from the last validation")
         raise
-
-
-def weights_of(init: str | None) -> Path | None:
-    """The file behind a shipped model's name, or a path as it is."""
-    from restore.models.registry import SHIPPED, weights_path
-
-    if init is None:
-        return None
-    return weights_path(init) if init in SHIPPED else Path(init)

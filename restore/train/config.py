@@ -8,7 +8,6 @@ import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from restore.degradations import degradation
@@ -65,22 +64,9 @@ class Config:
     licence: str = "Apache-2.0"
     training_data: str = ""
 
-    def known_steps(self) -> tuple[str, ...]:
-        """What ``step`` may be."""
-        return STEPS
 
-    def more_problems(self) -> list[str]:
-        """What is wrong besides the values that every recipe has."""
-        return []
-
-
-def load_config(
-    path: Path, overrides: Sequence[str] = (), *, kinds: Mapping[str, type[Config]] = MappingProxyType({})
-) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads ``recipe.toml`` and applies ``key=value`` overrides (``arch.widths=[24,48]`` reaches into a table).
-
-    Args:
-        kinds: the class of a recipe by its ``step``, where it is not :class:`Config` itself.
 
     Raises:
         ConfigError: every problem found, one a line: unknown keys, wrong types, values out of range.
@@ -91,15 +77,25 @@ def load_config(
         raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    problems = [problem for text in overrides if (problem := _override(values, text))]
-    return make_config(values, problems, kind=kinds.get(str(values.get("step")), Config))
+    problems = [problem for text in overrides if (problem := override(values, text))]
+    return make_config(values, problems)
 
 
-def make_config(
-    values: Mapping[str, Any], problems: Sequence[str] = (), *, kind: type[Config] = Config
-) -> Config:
+def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
     """A checked :class:`Config` from plain values; see :func:`load_config` for errors."""
-    found = list(problems)
+    known, wrong = checked_values(Config, values)
+    found = [*problems, *wrong]
+    if not required_keys(Config) - set(known):
+        config = Config(**known)
+        found += _range_problems(config)
+        if not found:
+            return config
+    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
+
+
+def checked_values(kind: type, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The values that fit the fields of the dataclass ``kind``, and what is wrong with the others."""
+    found = []
     hints = typing.get_type_hints(kind)
     known: dict[str, Any] = {}
     for key, value in values.items():
@@ -110,18 +106,16 @@ def make_config(
             known[key] = _as_type(value, hints[key])
         except TypeError as error:
             found.append(f"{key}: {error}")
-    required = {
+    return known, found + [f"missing key {key!r}" for key in sorted(required_keys(kind) - set(values))]
+
+
+def required_keys(kind: type) -> set[str]:
+    """The fields of a dataclass that have no default."""
+    return {
         f.name
         for f in dataclasses.fields(kind)
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
-    found += [f"missing key {key!r}" for key in sorted(required - set(values))]
-    if not required - set(known):
-        config = kind(**known)
-        found += _range_problems(config) + config.more_problems()
-        if not found:
-            return config
-    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -129,7 +123,8 @@ def to_dict(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def _override(values: dict[str, Any], text: str) -> str | None:
+def override(values: dict[str, Any], text: str) -> str | None:
+    """Sets ``key=value`` in ``values`` (``arch.widths=[24,48]`` reaches into a table); what is wrong, or None."""
     key, equals, value = text.partition("=")
     if not equals:
         return f"--set expects key=value, got {text!r}"
@@ -188,7 +183,7 @@ def _range_problems(c: Config) -> list[str]:
     tables: dict[str, Collection[str]] = {
         "architecture": ARCHITECTURES,
         "loss": LOSSES,
-        "step": c.known_steps(),
+        "step": STEPS,
         "precision": ("auto", "fp32", "bf16", "fp16"),
     }
     if c.late_loss:
