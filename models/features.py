@@ -6,6 +6,7 @@ weights that are not at hand are an error that names the file.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,14 +101,15 @@ def _vgg(name: str, end: int, skip: tuple[int, ...], stride: int) -> Callable[[s
                 f"{feature_id} needs the ImageNet weights of {name}, and {path} is not there",
                 hint="put torchvision's file there or name its place; efficientnet-lite0-s8 needs no file",
             )
-        net = getattr(torchvision.models, name)()
+        with torch.device("meta"):  # no time is spent on values that are replaced
+            features = getattr(torchvision.models, name)().features
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            features = {k: v for k, v in state.items() if k.startswith("features.")}
-            net.load_state_dict(features | {k: v for k, v in net.state_dict().items() if k not in features})
-        except (RuntimeError, ValueError, EOFError, AttributeError) as error:
+            own = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+            features.load_state_dict(own, assign=True)
+        except (RuntimeError, ValueError, EOFError, AttributeError, pickle.UnpicklingError) as error:
             raise WeightsError(f"{path} does not hold weights of {name}: {error}") from error
-        layers = [layer for i, layer in enumerate(net.features[:end]) if i not in skip]
+        layers = [layer for i, layer in enumerate(features[:end]) if i not in skip]
         for layer in layers:
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False

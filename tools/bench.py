@@ -43,6 +43,22 @@ def bench(
         int | None, typer.Option(min=1, metavar="N", help="Only the first N pictures.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Each picture's own seed is a hash of this and its path.")] = 0,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Further measures: ms-ssim, gmsd, ciede2000, niqe, brisque, lpips, dists, psnr-gt-mean, ssim-gt-mean.",
+        ),
+    ] = None,
+    sets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FEATURES",
+            help="Distances between the sets of restored and true pictures, by this network "
+            "(efficientnet-lite0-s32, ...).",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Everything as JSON.", show_default=False)
     ] = None,
@@ -94,6 +110,8 @@ def bench(
             models=model,
             limit=limit,
             seed=seed,
+            metrics=metric or [],
+            sets=sets,
             device=device,
             precision=precision,
             tile=tile,
@@ -126,10 +144,9 @@ def _pictures(result: BenchResult, html: Path | None, sheet: Path | None) -> Non
 
 
 def _tell(result: BenchResult, *, to_stdout: bool) -> None:
-    from restore.bench.result import COLUMNS
     from restore.report import rich_table
 
-    show_table(rich_table(result.summary, COLUMNS, group="degradation"), to_stdout=to_stdout)
+    show_table(rich_table(result.summary, result.columns, group="degradation"), to_stdout=to_stdout)
     for line in result.protocol.split(" ; "):
         say(line)
     for line in result.notes():

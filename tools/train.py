@@ -44,9 +44,9 @@ def train(
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
     from restore.errors import UsageError, unknown
-    from restore.models.registry import ZOO
+    from restore.models.registry import SHIPPED, ZOO, weights_path
     from restore.train.config import load_config
-    from restore.train.game_config import KINDS, GameConfig
+    from restore.train.game_config import is_game_recipe, load_game_config
     from restore.train.game_run import play_recipe
     from restore.train.run import train as run
     from restore.train.stylegan_config import is_generator_recipe, load_generator_config
@@ -55,32 +55,25 @@ def train(
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
+    start = weights_path(init) if init in SHIPPED else Path(init) if init else None
     shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
-    if is_generator_recipe(path):
-        if data is None or any(x is not None for x in (degraded, init, low, normal)):
-            raise UsageError("a generator is trained from pictures alone: --data FOLDER")
-        train_generator(load_generator_config(path, settings or []), data, out, **shared)
-        return
-    config = load_config(path, settings or [], kinds=KINDS)
+    alone = low is None and normal is None
     try:
-        if isinstance(config, GameConfig):
-            play_recipe(
-                config, out, data=data, low=low, normal=normal, degraded=degraded, init=init, **shared
-            )
-            return
-        if data is None or low is not None or normal is not None:
-            raise UsageError(f"the recipe {config.name} is trained with --data FOLDER")
-        run(config, data, out, degraded=degraded, init=weights_of(init), **shared)
+        if is_game_recipe(path):
+            sources = {"data": data, "low": low, "normal": normal, "degraded": degraded}
+            play_recipe(load_game_config(path, settings or []), out, **sources, init=start, **shared)
+        elif data is None or not alone:
+            raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
+        elif is_generator_recipe(path):
+            if degraded is not None or init is not None:
+                raise UsageError(
+                    "a generator is trained from pictures alone", hint="leave --degraded and --init out"
+                )
+            train_generator(load_generator_config(path, settings or []), data, out, **shared)
+        else:
+            config = load_config(path, settings or [])
+            run(config, data, out, degraded=degraded, init=start, **shared)
     except KeyboardInterrupt:
         if (out / "last.pt").exists():
             say("stopped; the same command with --resume goes on from the last validation")
         raise
-
-
-def weights_of(init: str | None) -> Path | None:
-    """The file behind a shipped model's name, or a path as it is."""
-    from restore.models.registry import SHIPPED, weights_path
-
-    if init is None:
-        return None
-    return weights_path(init) if init in SHIPPED else Path(init)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from restore.errors import UsageError, did_you_mean
+from restore.metrics.table import MEASURES
 from restore.report import Column, Comparison, markdown_table
 
 SCHEMA = 1
@@ -86,13 +87,27 @@ class BenchResult:
     def markdown(self) -> str:
         """The summary as a Markdown table, with the protocol and the machine below."""
         env, data = self.environment, self.data
-        table = markdown_table(self.summary, COLUMNS, group="degradation")
+        table = markdown_table(self.summary, self.columns, group="degradation")
         protocols = "".join(f"- `{p}`\n" for p in self.protocol.split(" ; "))
         notes = "".join(f"- {note}\n" for note in self.notes())
         pictures = f"{data['pictures']} pictures of {data['folder']} (`{data['pixels']}`)"
         machine = f"{env['processor']}, {env['threads']} threads, torch {env['torch']}, {env['date'][:10]}"
         made = f"{pictures}; {machine}; commit {env['commit'] or 'none'}"
         return f"{table}\n{protocols}{notes}\n```console\n$ {self.command}\n```\n\n{made}\n"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the summary: the usual ones, and what was asked for besides."""
+        asked = [MEASURES[name] for name in self.options.get("metrics", ())]
+        names = self.options.get("metrics", ())
+        more = [Column(n, m.label, m.digits, best=m.best) for n, m in zip(names, asked, strict=True)]
+        if self.options.get("sets"):
+            more += [
+                Column("frechet", "Frechet", 2, best="low"),
+                Column("kernel", "kernel x1000", 3, best="low"),
+            ]
+        place = next(i for i, c in enumerate(COLUMNS) if c.key == "ssim_y") + 1
+        return (*COLUMNS[:place], *more, *COLUMNS[place:])
 
     @property
     def command(self) -> str:
@@ -106,6 +121,10 @@ class BenchResult:
         for key, usual in plain.items():
             if given.get(key) != usual:
                 words += [f"--{key}", str(given[key])]
+        if given.get("metrics"):
+            words += ["--metric", ",".join(given["metrics"])]
+        if given.get("sets"):
+            words += ["--sets", given["sets"]]
         return shlex.join(words)
 
     def missed(self, gates: Mapping[str, float]) -> list[str]:
@@ -140,7 +159,12 @@ def parse_gates(texts: Sequence[str]) -> dict[str, float]:
 
 
 def summarise(
-    rows: Sequence[Mapping[str, Any]], *, model: str, degradation: str, **extra: Any
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    model: str,
+    degradation: str,
+    measures: Sequence[str] = (),
+    **extra: Any,
 ) -> dict[str, Any]:
     """Means of one model under one condition.
 
@@ -158,7 +182,7 @@ def summarise(
     return {
         "model": model,
         "degradation": degradation,
-        **{m: mean([r[m] for r in mine]) for m in METRICS},
+        **{m: mean([r[m] for r in mine]) for m in (*METRICS, *measures)},
         "seconds_per_megapixel": rate("seconds"),
         "cpu_seconds_per_megapixel": rate("cpu_seconds"),
         "images": len(mine),

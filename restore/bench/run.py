@@ -17,8 +17,10 @@ from restore.bench.measure import memory_method
 from restore.bench.result import BenchResult, add_gains, add_shares, summarise
 from restore.bench.save import Saver
 from restore.bench.score import Entry, Tally, read_clean, score_picture
+from restore.bench.sets import SetDistances
 from restore.errors import RestoreError, UsageError
 from restore.files import find_pictures
+from restore.metrics.table import pick_measures
 from restore.runtime import pick_device, threads
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -31,6 +33,8 @@ def run_bench(
     models: str | Sequence[Model],
     limit: int | None = None,
     seed: int = 0,
+    metrics: Sequence[str] = (),
+    sets: str | None = None,
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
@@ -54,6 +58,8 @@ def run_bench(
             or pairs of a label and any function of ``1 x C x H x W``.
         limit: the first so many pictures, in order of their paths.
         seed: see :meth:`restore.bench.conditions.Condition.degrade`.
+        metrics: further measures by name, see :data:`restore.metrics.table.MEASURES`.
+        sets: a feature network; adds the distances between all restored and all true pictures.
         thread_count: processor threads; None: as they are set.
         save: a folder for what the models made, as PNG, ``condition/model/picture.png``.
         looks: how many pictures, evenly spread, are kept as crops for a sheet or a page.
@@ -71,14 +77,18 @@ def run_bench(
     with threads(thread_count):
         entries, skipped = _entries(wanted, conditions, device=where, precision=precision, tile=tile)
         saver = Saver(Path(save), files) if save is not None else None
-        tally = Tally(seed)
+        tally = Tally(
+            seed, measures=pick_measures(metrics), sets=SetDistances(sets) if sets is not None else None
+        )
         pixels = _go(tally, entries, root, files, saver=saver, looks=looks, progress=progress)
         channels = "+".join({1: "grey", 3: "rgb"}[c] for c in sorted(tally.channels, reverse=True)) or "none"
         summary = _summary(tally, entries, channels)
         used = sorted({c.precision for e in entries for c in e.contenders if c.precision})
         memory = "growth at the peak of CUDA's allocator" if where.startswith("cuda") else memory_method()
         return BenchResult(
-            protocol=" ; ".join(dict.fromkeys(entry["protocol"] for entry in summary)),
+            protocol=" ; ".join(
+                [*dict.fromkeys(entry["protocol"] for entry in summary), *_more_protocol(tally)]
+            ),
             environment={**environment(device=where), "precision": ", ".join(used) or None, "memory": memory},
             data={
                 "folder": root.resolve().name,
@@ -94,6 +104,8 @@ def run_bench(
                 "precision": precision,
                 "tile": tile,
                 "threads": thread_count,
+                "metrics": list(tally.measures),
+                "sets": sets,
             },
             rows=tally.rows,
             summary=summary,
@@ -194,6 +206,12 @@ def _entries(
     return entries, skipped
 
 
+def _more_protocol(tally: Tally) -> list[str]:
+    """What belongs to the measures that were asked for."""
+    lines = [f"{name}: {measure.protocol}" for name, measure in tally.measures.items()]
+    return lines if tally.sets is None else [*lines, tally.sets.protocol]
+
+
 def _summary(tally: Tally, entries: Sequence[Entry], channels: str) -> list[dict[str, Any]]:
     summary = []
     for entry in entries:
@@ -210,6 +228,8 @@ def _summary(tally: Tally, entries: Sequence[Entry], channels: str) -> list[dict
                     protocol=entry.condition.protocol(
                         channels=channels, seed=tally.seed, unclipped=entry.unclipped
                     ),
+                    measures=tuple(tally.measures),
+                    **(tally.sets.distances(entry.condition.label, c.label) if tally.sets else {}),
                 )
             )
     add_gains(summary)

@@ -15,10 +15,12 @@ from restore.bench.contenders import Contender
 from restore.bench.looks import Look
 from restore.bench.measure import Cost, run_measured
 from restore.bench.save import Saver
+from restore.bench.sets import TRUTH, SetDistances
 from restore.errors import ImageError, RestoreError
 from restore.files import Picture, read_picture
 from restore.image import array_to_tensor
 from restore.metrics import psnr, psnr_y, ssim, ssim_y
+from restore.metrics.table import Measure, measure_all
 from restore.report import Comparison
 
 SCORES = {"psnr": psnr, "psnr_y": psnr_y, "ssim": ssim, "ssim_y": ssim_y}
@@ -43,6 +45,8 @@ class Tally:
     looks: list[Comparison] = field(default_factory=list)
     channels: set[int] = field(default_factory=set)
     pictures: int = 0
+    measures: dict[str, Measure] = field(default_factory=dict)
+    sets: SetDistances | None = None
 
 
 def read_clean(path: Path) -> tuple[Picture, Tensor]:
@@ -91,6 +95,8 @@ def score_picture(
             tell(contender.label)
         return
     entry.unclipped |= bool(((degraded < 0) | (degraded > 1)).any())
+    if tally.sets is not None:
+        tally.sets.add(condition.label, TRUTH, reference)
     look = Look(reference, degraded, condition.scale) if look_at else None
     for contender in entry.contenders:
         try:
@@ -101,6 +107,9 @@ def score_picture(
             tally.failures.append({**about, "model": contender.label, "error": error.message})
         else:
             scores = score(restored, reference, border=condition.border)
+            scores |= measure_all(tally.measures, restored, reference, border=condition.border)
+            if tally.sets is not None:
+                tally.sets.add(condition.label, contender.label, restored)
             size = {"height": reference.shape[-2], "width": reference.shape[-1]}
             row = {"image": image, "model": contender.label, "degradation": condition.label, **scores}
             # The starting row is no work of anybody's.

@@ -44,7 +44,8 @@ def feature_distance(a: Tensor, b: Tensor) -> Tensor:
     floor = 1e-8 * spread_b.amax(1, keepdim=True).clamp(min=1e-12)
     alive = spread_b > floor
     difference = a / (spread_a + floor).sqrt() - b / (spread_b + floor).sqrt()
-    return (difference.square().mean(2, keepdim=True) * alive).sum() / alive.sum().clamp(min=1)
+    # A mean of pictures, so that a batch is worth the same whole or shared by processes.
+    return ((difference.square().mean(2, keepdim=True) * alive).sum(1) / alive.sum(1).clamp(min=1)).mean()
 
 
 @torch.no_grad()

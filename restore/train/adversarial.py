@@ -196,7 +196,7 @@ def _take(
     processes.average_gradients(moving)
     norm = nn.utils.clip_grad_norm_([p for net in moving for p in net.parameters()], rules.clip)
     if not math.isfinite(float(processes.mean(total.detach()))) or not math.isfinite(float(norm)):
-        named = ", ".join(f"{k} {float(v):g}" for k, v in losses.items())
+        named = ", ".join(f"{k} {float(v.detach()):g}" for k, v in losses.items())
         raise TrainingError(
             f"the turn of {' and '.join(turn.moves)} is not finite at step {seen.step + 1} "
             f"({named}, gradient norm {float(norm):g})",

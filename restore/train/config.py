@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as with_default
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from restore.degradations import TRACEABLE
@@ -90,22 +89,9 @@ class Config:
         """Pixels of the clean picture per pixel of the degraded one along a side."""
         return int(self.arch.get("scale", 1))
 
-    def known_steps(self) -> tuple[str, ...]:
-        """What ``step`` may be."""
-        return STEPS
 
-    def more_problems(self) -> list[str]:
-        """What is wrong besides the values that every recipe has."""
-        return []
-
-
-def load_config(
-    path: Path, overrides: Sequence[str] = (), *, kinds: Mapping[str, type[Config]] = MappingProxyType({})
-) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads ``recipe.toml`` and applies ``key=value`` overrides (``arch.widths=[24,48]`` reaches into a table).
-
-    Args:
-        kinds: the class of a recipe by its ``step``, where it is not :class:`Config` itself.
 
     Raises:
         ConfigError: every problem found, one a line: unknown keys, wrong types, values out of range.
@@ -117,18 +103,16 @@ def load_config(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     problems = [problem for text in overrides if (problem := override(values, text))]
-    return make_config(values, problems, kind=kinds.get(str(values.get("step")), Config))
+    return make_config(values, problems)
 
 
-def make_config(
-    values: Mapping[str, Any], problems: Sequence[str] = (), *, kind: type[Config] = Config
-) -> Config:
+def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
     """A checked :class:`Config` from plain values; see :func:`load_config` for errors."""
-    known, wrong = checked_values(kind, values)
+    known, wrong = checked_values(Config, values)
     found = [*problems, *wrong]
-    if not required_keys(kind) - set(known):
-        config = kind(**known)
-        found += _range_problems(config) + config.more_problems()
+    if not required_keys(Config) - set(known):
+        config = Config(**known)
+        found += _range_problems(config)
         if not found:
             return config
     raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
@@ -230,7 +214,7 @@ def _range_problems(c: Config) -> list[str]:
     found = [f"{key}: {getattr(c, key)!r} is out of range" for key, good in checks.items() if not good]
     tables: dict[str, Collection[str]] = {
         "architecture": ARCHITECTURES,
-        "step": c.known_steps(),
+        "step": STEPS,
         "validation_metric": METRICS,
         "precision": ("auto", "fp32", "bf16", "fp16"),
     }

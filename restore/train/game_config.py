@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from restore.errors import RestoreError, did_you_mean
+from restore.errors import ConfigError, RestoreError, did_you_mean
 from restore.models.critic import PatchCritic
 from restore.models.features import FEATURES
-from restore.train.config import Config
+from restore.train.config import Config, _range_problems, checked_values, override, required_keys
 
 # Terms of the generator's loss by step, with the published weights.
 TERMS: dict[str, dict[str, float]] = {
@@ -50,19 +53,16 @@ class GameConfig(Config):
     log_every: int = 20
     validate_every: int = 500
 
-    def known_steps(self) -> tuple[str, ...]:
-        """What ``step`` may be."""
-        return tuple(TERMS)
-
     def weight(self, term: str) -> float:
         """The weight of a term of the generator's loss; 0: it is not computed."""
         return float(self.weights.get(term, TERMS[self.step].get(term, 0.0)))
 
-    def more_problems(self) -> list[str]:
-        """Critics, terms, patches and features that cannot be."""
+    def problems(self) -> list[str]:
+        """Everything that cannot be: what every recipe says, critics, terms, patches and features."""
         if self.step not in TERMS:
-            return []
-        found = []
+            return [f"step: unknown {self.step!r} ({did_you_mean(self.step, TERMS)})"]
+        # A game's step is no step of an ordinary recipe; the checks of everything else are the same.
+        found = _range_problems(dataclasses.replace(self, step="paired"))
         known = (*TERMS[self.step], *EXTRA_TERMS.get(self.step, ()))
         for name, value in self.weights.items():
             if name not in known:
@@ -112,4 +112,37 @@ def build_critics(config: GameConfig) -> dict[str, PatchCritic]:
     return {name: PatchCritic(**config.critics[name]) for name in wanted}
 
 
-KINDS: Mapping[str, type[Config]] = dict.fromkeys(TERMS, GameConfig)
+def is_game_recipe(path: Path) -> bool:
+    """Whether a recipe is one of a game: its ``step`` says so. A file that cannot be read is not."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("step") in TERMS
+    except (OSError, ValueError):
+        return False
+
+
+def load_game_config(path: Path, overrides: Sequence[str] = ()) -> GameConfig:
+    """Reads ``recipe.toml`` and applies ``key=value`` overrides (``critics.local.ndf=16`` reaches into a table).
+
+    Raises:
+        ConfigError: every problem found, one a line.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    problems = [problem for text in overrides if (problem := override(values, text))]
+    return make_game_config(values, problems)
+
+
+def make_game_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> GameConfig:
+    """A checked :class:`GameConfig` from plain values; see :func:`load_game_config` for errors."""
+    known, wrong = checked_values(GameConfig, values)
+    found = [*problems, *wrong]
+    if not required_keys(GameConfig) - set(known):
+        config = GameConfig(**known)
+        found += config.problems()
+        if not found:
+            return config
+    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))

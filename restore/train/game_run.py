@@ -13,7 +13,7 @@ from torch import nn
 
 from restore.errors import UsageError
 from restore.models.features import FeatureNet, feature_net
-from restore.models.registry import SHIPPED, build, weights_path
+from restore.models.registry import build
 from restore.models.weights import load_into, read_weights
 from restore.runtime import pick_device, pick_precision
 from restore.train.adversarial import Outcome, Rules, Turn, play
@@ -25,11 +25,10 @@ from restore.train.game_data import Held, held_pairs, manifest_of, open_sides, t
 from restore.train.game_validate import game_validation
 from restore.train.health import watcher
 from restore.train.loop import duration
-from restore.train.paired import batch_maker
 from restore.train.paired_game import paired_game_turns
 from restore.train.processes import Processes, join_processes
+from restore.train.run import batch_maker, open_training
 from restore.train.run import header as weights_header
-from restore.train.run import open_training
 from restore.train.unpaired import share_of, unpaired_batches, unpaired_turns
 
 
@@ -42,7 +41,7 @@ def play_recipe(
     normal: Path | None = None,
     degraded: Path | None = None,
     resume: bool = False,
-    init: str | None = None,
+    init: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     report: Callable[[str], None] = print,
@@ -57,7 +56,7 @@ def play_recipe(
         low, normal: two folders that have nothing to do with each other; see
             :func:`restore.train.game_data.open_sides`.
         degraded: partners of ``data``, matched by name, for a paired game without a degradation.
-        init: a shipped model's name or a weight file to start from.
+        init: a weight file to start from.
 
     Raises:
         UsageError: sources that do not fit the recipe, or a run that is already there.
@@ -95,27 +94,32 @@ def play_recipe(
             f"{precision} on {where}, {torch.get_num_threads()} threads"
         )
         about = partial(_header, config, features, manifest)
-        result = play(
-            board,
-            _turns(config, features, processes),
-            make_batch,
-            game_validation(config, to_device(held, where), out, where, precision, about, say),
-            Rules(
-                steps=config.steps,
-                rate=partial(rate, config),
-                clip=config.clip,
-                ema=config.ema,
-                log_every=config.log_every,
-                validate_every=config.validate_every,
-                watch=watcher(),
-            ),
-            out=out,
-            device=where,
-            precision=precision,
-            resume=resume,
-            processes=processes,
-            report=say,
-        )
+        try:
+            result = play(
+                board,
+                _turns(config, features, processes),
+                make_batch,
+                game_validation(config, to_device(held, where), out, where, precision, about, say),
+                Rules(
+                    steps=config.steps,
+                    rate=partial(rate, config),
+                    clip=config.clip,
+                    ema=config.ema,
+                    log_every=config.log_every,
+                    validate_every=config.validate_every,
+                    watch=watcher(),
+                ),
+                out=out,
+                device=where,
+                precision=precision,
+                resume=resume,
+                processes=processes,
+                report=say,
+            )
+        except KeyboardInterrupt:
+            if (out / "last.pt").exists():
+                say("stopped; the same command with --resume goes on from the last validation")
+            raise
         say(
             f"{config.steps} steps in {duration(result.seconds)}, {result.steps_per_second:.2f} steps/s; waiting for "
             f"data {result.data_share:.0%}; weights in {out / 'averaged.safetensors'}"
@@ -129,12 +133,11 @@ def rate(config: GameConfig, step: int) -> float:
     return warm * min(1.0, (config.steps - step) / max(1.0, config.decay_share * config.steps))
 
 
-def _generator(config: GameConfig, init: str | None) -> nn.Module:
+def _generator(config: GameConfig, init: Path | None) -> nn.Module:
     torch.manual_seed(config.seed)
     net = build(config.architecture, config.arch)
     if init is not None:
-        path = weights_path(init) if init in SHIPPED else Path(init)
-        load_into(net, read_weights(path)[0], where=str(path))
+        load_into(net, read_weights(init)[0], where=str(init))
     return net
 
 
