@@ -60,7 +60,7 @@ def train(
     alone = low is None and normal is None
     try:
         if is_game_recipe(path):
-            sources = {"data": data, "low": low, "normal": normal, "degraded": degraded}
+            sources: dict[str, Any] = {"data": data, "low": low, "normal": normal, "degraded": degraded}
             play_recipe(load_game_config(path, settings or []), out, **sources, init=start, **shared)
         elif data is None or not alone:
             raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
