@@ -80,7 +80,8 @@ def test_any_size(name: str, size: tuple[int, int]) -> None:
     takes = METHODS_TABLE[name].options
     given = {"sigma": 10, "scale": 2, "blur": 0.8}
     net = restore.load(name, **{k: v for k, v in given.items() if k in takes})
-    y = net(torch.rand(1, 3, *size))
+    mask = torch.zeros(size) if net.spec.mask else None
+    y = net(torch.rand(1, 3, *size), mask=mask)
     assert y.shape[-2:] == tuple(n * net.spec.scale for n in size) and bool(torch.isfinite(y).all())
 
 
