@@ -10,8 +10,16 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.deconv_cnn import DeconvCNN
+from restore.models.dncnn import DnCNN
+from restore.models.ffdnet import FFDNet
+from restore.models.mlp import PatchMLP
+from restore.models.nafnet import NAFNet
 from restore.models.noise_level import NoiseLevel
 from restore.models.resunet import ResUNet
+from restore.models.srcnn import SRCNN
+from restore.models.vdsr import VDSR
+from restore.models.wavemix import WaveMix
 from restore.models.weights import load_into, read_weights
 
 ZOO = Path(__file__).parent / "zoo"
@@ -19,6 +27,14 @@ ZOO = Path(__file__).parent / "zoo"
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
     "noise-level": NoiseLevel,
+    "mlp": PatchMLP,
+    "deconv-cnn": DeconvCNN,
+    "srcnn": SRCNN,
+    "vdsr": VDSR,
+    "dncnn": DnCNN,
+    "ffdnet": FFDNet,
+    "nafnet": NAFNet,
+    "wavemix": WaveMix,
 }
 
 

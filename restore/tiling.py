@@ -131,4 +131,11 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    words = (
+        "out of memory",
+        "can't allocate memory",
+        "not enough memory",
+        "bad_alloc",
+        "failed to allocate memory",
+    )
+    return any(word in text for word in words)

@@ -31,6 +31,7 @@ def restore_folder(
     quality: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     strength: float = 1.0,
     on_event: OnEvent | None = None,
@@ -49,6 +50,7 @@ def restore_folder(
         dry_run: change nothing; ``planned`` lists what would be done.
         format: "png", "jpeg", "webp", "tiff", or None for the format of each source.
         quality: of JPEG and WebP, 1 to 100; None keeps that of a JPEG source.
+        engine: what computes networks, see :func:`restore.restorers.load`.
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
         on_event: called with news (:class:`restore.folder.result.Event`) while it runs.
@@ -63,7 +65,7 @@ def restore_folder(
 
     from restore.restorers import load
 
-    restorer = load(model, device=device, precision=precision, tile=tile)
+    restorer = load(model, device=device, precision=precision, engine=engine, tile=tile)
     scale = int(restorer.spec.scale)
     if scale != 1 and strength != 1.0:
         raise UsageError(
@@ -75,6 +77,7 @@ def restore_folder(
         "model": restorer.name,
         "fingerprint": restorer.fingerprint,
         "precision": restorer.spec.precision,
+        "engine": restorer.spec.engine,
         "strength": float(strength),
         "format": format or "keep",
         "quality": quality,

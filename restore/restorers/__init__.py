@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from restore.engines import ENGINES
 from restore.errors import UsageError, unknown
 from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_shipped
@@ -66,6 +67,7 @@ def load(
     *,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     **values: Value,
 ) -> Restorer:
@@ -77,6 +79,8 @@ def load(
             ``.ckpt``; the extra ``spandrel``).
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the processor has it), ``fp32``, ``bf16`` or, on CUDA, ``fp16``.
+        engine: ``auto`` (the fastest one installed), ``torch``, ``compile``, ``onnxruntime``, ``openvino``; what needs
+            a gradient is computed by torch.
         tile: side of the windows that a large picture is cut into, in pixels; None: 1024.
         values: the same as behind the colon (``sigma`` in units of 255).
 
@@ -85,6 +89,8 @@ def load(
         WeightsError: weights missing, damaged or foreign.
     """
     where = pick_device(device)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     if tile is not None and tile < 32:
         raise UsageError(f"expected a tile of at least 32 pixels, got {tile}")
     plain, given = (name, {}) if _is_weight_file(name) else parse_name(name)
@@ -93,11 +99,11 @@ def load(
         if not Path(plain).is_file():
             raise UsageError(f"there is no weight file {plain}")
         load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
-        return load_weights(plain, device=where, precision=precision, tile=tile, values=both)
+        return load_weights(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
-        return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
+        return load_learned(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
     raise unknown("restorer", plain, names())
 
 

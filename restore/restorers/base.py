@@ -16,6 +16,8 @@ from restore.tiling import run_tiled
 
 Read = Callable[[int, int, int, int], Tensor]
 TILE = 1024
+# The side of a window that no picture exceeds.
+WHOLE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class RestorerSpec:
         takes: names of the values that may be given (``sigma``).
         description: one sentence.
         precision: the arithmetic in use.
+        engine: what computes it, one of :data:`restore.engines.ENGINES`.
     """
 
     task: str
@@ -41,6 +44,7 @@ class RestorerSpec:
     multiple: int = 1
     takes: tuple[str, ...] = ()
     precision: str = "fp32"
+    engine: str = "torch"
 
 
 class Restorer(ABC):
@@ -146,6 +150,18 @@ class Restorer(ABC):
             exact=lambda x: self.restore_window(x, seen, exact=True),
             progress=progress,
         )
+
+
+def window_side(tiling: str, tile: int | None) -> int | None:
+    """The side of windows: what was asked for, but the whole picture for a network that must see it.
+
+    Args:
+        tiling: "supported"; "discouraged": cut only where a size is asked for; "internal": it cuts by itself.
+        tile: what was asked for.
+    """
+    if tiling == "internal" or (tiling == "discouraged" and tile is None):
+        return WHOLE
+    return tile
 
 
 class RestorerModule(nn.Module):

@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from restore.engines import Choice, Engine, build_engine, choose
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
-from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.base import Read, Restorer, RestorerSpec, window_side
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
-from restore.runtime import autocast, pick_precision
+from restore.runtime import autocast
+
+# What of a weight file's header goes with the network into other formats.
+_ABOUT = ("name", "architecture", "licence", "training_data", "sha256", "validation", "made_with")
 
 
 class LearnedRestorer(Restorer):
@@ -32,11 +36,13 @@ class LearnedRestorer(Restorer):
         *,
         sha256: str,
         description: str,
+        header: dict[str, Any],
         device: torch.device,
-        precision: str,
+        choice: Choice,
         tile: int | None,
         values: dict[str, Value],
     ) -> None:
+        precision = choice.precision
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
@@ -46,15 +52,41 @@ class LearnedRestorer(Restorer):
             multiple=about.multiple,
             takes=about.conditions,
             precision=precision,
+            engine=choice.engine,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.blind = "sigma" in spec.takes and self.sigma is None
         parts = [sha256, sorted(values.items()), precision]
+        if choice.engine != "torch":
+            parts.append(choice.engine)
         if self.blind:
             parts.append(shipped_estimator(device)[1])
         fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-        super().__init__(format_name(name, values), spec, fingerprint=fingerprint, device=device, tile=tile)
+        super().__init__(
+            format_name(name, values),
+            spec,
+            fingerprint=fingerprint,
+            device=device,
+            tile=window_side(about.tiling, tile),
+        )
         self.net = net.to(device).to(memory_format=torch.channels_last)
+        self.header = header
+        self.choice = choice
+        self._engine: Engine | None = None
+        self._built_for = device  # a module may be moved elsewhere
+
+    @property
+    def engine(self) -> Engine:
+        """What computes windows without a gradient, built when it is first needed."""
+        if self._engine is None:
+            self._engine = build_engine(
+                self.net,
+                self.choice,
+                device=self._built_for,
+                conditions=len(self.spec.takes),
+                scale=self.spec.scale,
+            )
+        return self._engine
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
@@ -70,15 +102,24 @@ class LearnedRestorer(Restorer):
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(rgb) if seen is None else self.net(rgb, seen)
+        if exact or torch.is_grad_enabled() or rgb.device != self._built_for:
+            with autocast(self.device, "fp32" if exact else self.spec.precision):
+                y = self.net(rgb) if seen is None else self.net(rgb, seen)
+        else:
+            y = self.engine(rgb, seen)
         if seen is not None:  # no noise: the picture itself, bit for bit
             y = torch.where(seen.view(-1, 1, 1, 1) > 0, y, rgb)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
 
 
 def load_learned(
-    name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
+    name: str,
+    *,
+    device: torch.device,
+    precision: str,
+    engine: str,
+    tile: int | None,
+    values: dict[str, Value],
 ) -> LearnedRestorer:
     """A shipped network by name, or a weight file by path.
 
@@ -102,7 +143,10 @@ def load_learned(
         sha256=str(header["sha256"]),
         description=shipped.description if shipped else f"weights of {header.get('name', name)}",
         device=device,
-        precision=pick_precision(precision, device, safe=about.precisions),
+        header={key: header[key] for key in _ABOUT if key in header},
+        choice=choose(
+            engine, precision, device=device, safe=about.precisions, splits=hasattr(net, "residual")
+        ),
         tile=tile,
         values=values,
     )
