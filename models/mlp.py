@@ -74,10 +74,10 @@ class PatchMLP(nn.Module):
         pads = (before + margin, right + margin, before + margin, below + margin)
         padded = F.pad((x - 0.5) * 4, pads, mode="replicate")  # the paper's range for tanh units
         # The layers on every patch at once, as convolutions: the first looks at a patch, the others at its units.
-        first = self.hidden[0]
-        assert isinstance(first, nn.Linear) and isinstance(self.window, Tensor)
+        first, *others = (layer for layer in self.hidden if isinstance(layer, nn.Linear))
+        assert isinstance(self.window, Tensor)
         h = F.conv2d(padded, first.weight.view(-1, 1, self.patch, self.patch), first.bias, stride=step)
-        for layer in self.hidden[1:]:
+        for layer in others:
             h = F.conv2d(torch.tanh(h), layer.weight[:, :, None, None], layer.bias)
         h = torch.tanh(h)
         answer = (self.answer.weight.T * self.window).view(-1, 1, self.out, self.out)

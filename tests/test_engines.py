@@ -15,13 +15,27 @@ from torch import nn
 
 import restore
 from restore.bench import engines
-from restore.engines import Choice, EngineWarning, build_engine, choose, installed
+from restore.engines import Choice, EngineWarning, build_engine, installed
+from restore.engines import choose as engine_for
 from restore.engines.choice import NEEDS
 from restore.errors import UsageError
 from restore.models.resunet import ResUNet
+from restore.runtime import pick_precision
 from restore.tools.export import export
 
 CPU = torch.device("cpu")
+
+
+def choose(
+    engine: str,
+    precision: str,
+    *,
+    device: torch.device = CPU,
+    splits: bool = True,
+    safe: tuple[str, ...] = ("fp32", "bf16"),
+) -> Choice:
+    usual = pick_precision(precision, device, safe=safe)
+    return engine_for(engine, precision, usual=usual, device=device, splits=splits)
 
 
 @pytest.fixture
@@ -98,20 +112,20 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 )
 def test_auto_is_the_fastest_one_there(machine, has, bf16, precision, expected) -> None:
     machine(has, bf16)
-    assert choose("auto", precision, device=CPU) == Choice(*expected)
+    assert choose("auto", precision) == Choice(*expected)
 
 
 def test_a_choice_keeps_the_network_safe(machine) -> None:
     machine("openvino onnxruntime", True)
-    assert choose("auto", "auto", device=CPU, splits=False) == Choice("torch", "bf16")
-    assert choose("auto", "auto", device=CPU, safe=("fp32",)) == Choice("openvino", "fp32")
-    assert choose("onnxruntime", "auto", device=CPU) == Choice("onnxruntime", "fp32")
-    assert choose("openvino", "auto", device=CPU, splits=False) == Choice("openvino", "fp32")
+    assert choose("auto", "auto", splits=False) == Choice("torch", "bf16")
+    assert choose("auto", "auto", safe=("fp32",)) == Choice("openvino", "fp32")
+    assert choose("onnxruntime", "auto") == Choice("onnxruntime", "fp32")
+    assert choose("openvino", "auto", splits=False) == Choice("openvino", "fp32")
     for engine, precision, splits in (("onnxruntime", "bf16", True), ("openvino", "bf16", False)):
         with pytest.raises(UsageError, match="cannot compute"):
-            choose(engine, precision, device=CPU, splits=splits)
+            choose(engine, precision, splits=splits)
     with pytest.raises(UsageError, match="did you mean openvino"):
-        choose("openvno", "auto", device=CPU)
+        choose("openvno", "auto")
     with pytest.raises(UsageError, match="on the CPU"):
         choose("openvino", "fp32", device=torch.device("cuda"))
 
@@ -119,7 +133,7 @@ def test_a_choice_keeps_the_network_safe(machine) -> None:
 def test_a_missing_package_is_said_and_another_engine_computes(machine) -> None:
     machine("", False)
     with pytest.warns(EngineWarning, match=r"restore-kit\[openvino\]"):
-        assert choose("openvino", "auto", device=CPU) == Choice("torch", "fp32")
+        assert choose("openvino", "auto") == Choice("torch", "fp32")
 
 
 class Bessel(nn.Module):

@@ -11,6 +11,8 @@ import typer
 from restore.errors import UsageError, unknown
 
 FORMATS = ("onnx",)
+# What of a weight file's header goes with the network.
+KEPT = ("name", "architecture", "licence", "training_data", "sha256", "validation", "made_with")
 
 
 def export(
@@ -57,7 +59,7 @@ def export(
         "conditions": list(spec.takes),
         "fingerprint": restorer.fingerprint,
         "made_with": f"restore-kit {__version__}",
-        **getattr(restorer, "header", {}),
+        **{key: value for key, value in getattr(restorer, "header", {}).items() if key in KEPT},
     }
     difference = export_onnx(
         net,

@@ -30,7 +30,7 @@ from restore.files import atomic_write
 from restore.metrics import psnr
 from restore.report import Column, dumps, markdown_table
 from restore.restorers import Restorer, load
-from restore.runtime import cpu_has_bf16, pick_device, threads
+from restore.runtime import cpu_has_bf16, pick_device, pick_precision, threads
 
 BASE = ("torch", "fp32")
 COLUMNS = (
@@ -148,7 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    auto = choose("auto", "auto", device=pick_device("cpu"))
+    cpu = pick_device("cpu")
+    auto = choose("auto", "auto", usual=pick_precision("auto", cpu), device=cpu)
     for row in rows:
         row["auto"] = "auto" if (row["engine"], row["precision"]) == (auto.engine, auto.precision) else ""
     best = max(row["faster"] for row in rows)

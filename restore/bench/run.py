@@ -78,17 +78,11 @@ def run_bench(
         pixels = _go(tally, entries, root, files, saver=saver, looks=looks, progress=progress)
         channels = "+".join({1: "grey", 3: "rgb"}[c] for c in sorted(tally.channels, reverse=True)) or "none"
         summary = _summary(tally, entries, channels)
-        used = sorted({c.precision for e in entries for c in e.contenders if c.precision})
-        engines = sorted({c.engine for e in entries for c in e.contenders if c.engine})
+        used = sorted({f"{c.precision} by {c.engine}" for e in entries for c in e.contenders if c.precision})
         memory = "growth at the peak of CUDA's allocator" if where.startswith("cuda") else memory_method()
         return BenchResult(
             protocol=" ; ".join(dict.fromkeys(entry["protocol"] for entry in summary)),
-            environment={
-                **environment(device=where),
-                "precision": ", ".join(used) or None,
-                "engine": ", ".join(engines) or None,
-                "memory": memory,
-            },
+            environment={**environment(device=where), "precision": ", ".join(used) or None, "memory": memory},
             data={
                 "folder": root.resolve().name,
                 "pictures": tally.pictures,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from restore.errors import UsageError, unknown
-from restore.runtime import pick_precision
 
 # Packages an engine needs, and the extra that brings them.
 NEEDS = {
@@ -57,8 +56,8 @@ def choose(
     engine: str,
     precision: str,
     *,
+    usual: str,
     device: torch.device,
-    safe: tuple[str, ...] = ("fp32", "bf16", "fp16"),
     splits: bool = True,
 ) -> Choice:
     """The engine and the precision that a call means.
@@ -68,8 +67,8 @@ def choose(
 
     Args:
         engine: one of ``ENGINES``.
-        precision: see :func:`restore.runtime.pick_precision`.
-        safe: the arithmetic that does the network no harm.
+        precision: as it was asked for, ``auto`` or one of ``restore.runtime.PRECISIONS``.
+        usual: what :func:`restore.runtime.pick_precision` makes of it: what the network bears and torch is fast at.
         splits: whether the network can be computed without its skip; bf16 outside torch needs that, because there
             the picture itself would be rounded.
 
@@ -78,7 +77,6 @@ def choose(
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    usual = pick_precision(precision, device, safe=safe)
     if engine != "auto" and not installed(engine):
         warnings.warn(
             f"engine {engine} needs {' and '.join(NEEDS[engine])}, which are not installed: the fastest one that is "

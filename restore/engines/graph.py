@@ -136,16 +136,15 @@ def to_onnx(module: nn.Module, *, channels: int, conditions: int, sides: tuple[i
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Keeps the exporter from writing a graph that it cannot export to stdout, which belongs to results."""
-    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
-    if enable is None:
+    usual = getattr(torch._C, "_jit_onnx_log", None)
+    if usual is None:
         yield
         return
-    before = torch._C._jit_is_onnx_log_enabled()
-    enable(False)
+    torch._C._jit_onnx_log = lambda *what: None  # its own switch for this is turned on again by the exporter
     try:
         yield
     finally:
-        enable(before)
+        torch._C._jit_onnx_log = usual
 
 
 def _same(x: Tensor) -> Tensor:

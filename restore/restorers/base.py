@@ -16,8 +16,6 @@ from restore.tiling import run_tiled
 
 Read = Callable[[int, int, int, int], Tensor]
 TILE = 1024
-# The side of a window that no picture exceeds.
-WHOLE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -28,23 +26,23 @@ class RestorerSpec:
         task: ``denoise``, ``upscale``, ...
         kind: ``learned`` or ``classical``.
         scale: output pixels per input pixel along one side.
+        engine: what computes it, one of :data:`restore.engines.ENGINES`.
         radius: how far, in input pixels, a pixel's result depends on its neighbours.
         multiple: grid of the tiles.
         takes: names of the values that may be given (``sigma``).
         description: one sentence.
         precision: the arithmetic in use.
-        engine: what computes it, one of :data:`restore.engines.ENGINES`.
     """
 
     task: str
     kind: str
     description: str
     scale: int = 1
+    engine: str = "torch"
     radius: int = 0
     multiple: int = 1
     takes: tuple[str, ...] = ()
     precision: str = "fp32"
-    engine: str = "torch"
 
 
 class Restorer(ABC):
@@ -150,18 +148,6 @@ class Restorer(ABC):
             exact=lambda x: self.restore_window(x, seen, exact=True),
             progress=progress,
         )
-
-
-def window_side(tiling: str, tile: int | None) -> int | None:
-    """The side of windows: what was asked for, but the whole picture for a network that must see it.
-
-    Args:
-        tiling: "supported"; "discouraged": cut only where a size is asked for; "internal": it cuts by itself.
-        tile: what was asked for.
-    """
-    if tiling == "internal" or (tiling == "discouraged" and tile is None):
-        return WHOLE
-    return tile
 
 
 class RestorerModule(nn.Module):

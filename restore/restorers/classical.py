@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restore.errors import UsageError
 from restore.names import Value, format_name
-from restore.restorers.base import WHOLE, Read, Restorer, RestorerSpec
+from restore.restorers.base import Read, Restorer, RestorerSpec
 from restore.restorers.learned import check_values
 from restore.restorers.method import Method
 from restore.restorers.methods import METHODS_TABLE
@@ -18,6 +18,9 @@ from restore.restorers.noise import damp_clean, look_for_noise
 from restore.version import __version__
 
 __all__ = ["METHODS_TABLE", "ClassicalRestorer", "Method", "load_classical"]
+
+# The side of a window that no picture exceeds.
+_WHOLE = 1 << 30
 
 
 class ClassicalRestorer(Restorer):
@@ -45,7 +48,7 @@ class ClassicalRestorer(Restorer):
         )
         label = format_name(name, values)
         fingerprint = hashlib.sha256(f"{label} {__version__}".encode()).hexdigest()[:16]
-        side = WHOLE if method.whole else tile
+        side = _WHOLE if method.whole else tile
         super().__init__(label, spec, fingerprint=fingerprint, device=device, tile=side)
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:

@@ -12,9 +12,10 @@ from torch import Tensor
 from restore.engines import Choice, Engine, build_engine, choose
 from restore.models.community import CommunityFace, CommunityNet, load_community
 from restore.names import Value
-from restore.restorers.base import Restorer, RestorerSpec, window_side
+from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.learned import check_values
-from restore.runtime import autocast
+from restore.runtime import autocast, pick_precision
+from restore.tiling import window_side
 
 _TASKS = {"SR": "upscale", "FaceSR": "upscale", "Restoration": "restore"}
 
@@ -107,6 +108,12 @@ def load_community_restorer(
         net,
         face,
         device=device,
-        choice=choose(engine, wanted, device=device, safe=face.precisions, splits=False),
+        choice=choose(
+            engine,
+            wanted,
+            usual=pick_precision(wanted, device, safe=face.precisions),
+            device=device,
+            splits=False,
+        ),
         tile=tile,
     )

@@ -14,12 +14,10 @@ from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
-from restore.restorers.base import Read, Restorer, RestorerSpec, window_side
+from restore.restorers.base import Read, Restorer, RestorerSpec
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
-from restore.runtime import autocast
-
-# What of a weight file's header goes with the network into other formats.
-_ABOUT = ("name", "architecture", "licence", "training_data", "sha256", "validation", "made_with")
+from restore.runtime import autocast, pick_precision
+from restore.tiling import window_side
 
 
 class LearnedRestorer(Restorer):
@@ -43,16 +41,20 @@ class LearnedRestorer(Restorer):
         values: dict[str, Value],
     ) -> None:
         precision = choice.precision
+        self.header = header
+        self.choice = choice
+        self._engine: Engine | None = None
+        self._built_for = device  # a module may be moved elsewhere
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
             description=description,
             scale=about.scale,
+            engine=choice.engine,
             radius=about.radius,
             multiple=about.multiple,
             takes=about.conditions,
             precision=precision,
-            engine=choice.engine,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.blind = "sigma" in spec.takes and self.sigma is None
@@ -70,10 +72,16 @@ class LearnedRestorer(Restorer):
             tile=window_side(about.tiling, tile),
         )
         self.net = net.to(device).to(memory_format=torch.channels_last)
-        self.header = header
-        self.choice = choice
-        self._engine: Engine | None = None
-        self._built_for = device  # a module may be moved elsewhere
+
+    def look(self, read: Read, height: int, width: int) -> Tensor | None:
+        """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
+        if self.blind:
+            return damp_clean(
+                look_for_noise(read, height, width, device=self.device, precision=self.spec.precision)
+            )[:, None]
+        if self.sigma is None:
+            return None
+        return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
     @property
     def engine(self) -> Engine:
@@ -87,16 +95,6 @@ class LearnedRestorer(Restorer):
                 scale=self.spec.scale,
             )
         return self._engine
-
-    def look(self, read: Read, height: int, width: int) -> Tensor | None:
-        """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
-        if self.blind:
-            return damp_clean(
-                look_for_noise(read, height, width, device=self.device, precision=self.spec.precision)
-            )[:, None]
-        if self.sigma is None:
-            return None
-        return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         if seen is not None and not bool((seen > 0).any()):
@@ -143,9 +141,13 @@ def load_learned(
         sha256=str(header["sha256"]),
         description=shipped.description if shipped else f"weights of {header.get('name', name)}",
         device=device,
-        header={key: header[key] for key in _ABOUT if key in header},
+        header=header,
         choice=choose(
-            engine, precision, device=device, safe=about.precisions, splits=hasattr(net, "residual")
+            engine,
+            precision,
+            usual=pick_precision(precision, device, safe=about.precisions),
+            device=device,
+            splits=hasattr(net, "residual"),
         ),
         tile=tile,
         values=values,
