@@ -65,9 +65,16 @@ class CommunityNet(nn.Module):
         self._call = descriptor._call_fn  # its __call__ clamps and forbids gradients
         self._padding = descriptor.size_requirements.get_padding
 
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """The sides that a picture of these sides is padded to."""
+        right, below = self._padding(width, height)
+        return height + below, width + right
+
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        right, below = self._padding(width, height)
+        below, right = (
+            new - old for new, old in zip(self.padded(height, width), (height, width), strict=True)
+        )
         y = self._call(self.model, F.pad(x, (0, right, 0, below), mode="replicate"))
         return y[..., : height * self.scale, : width * self.scale]
 

@@ -11,18 +11,26 @@ from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.curve import CurveNet
+from restore.models.deconv_cnn import DeconvCNN
+from restore.models.dncnn import DnCNN
 from restore.models.enlighten import EnlightenGenerator
+from restore.models.ffdnet import FFDNet
 from restore.models.heal import HealNet
 from restore.models.inpaint import FillNet
 from restore.models.looker import Looker
 from restore.models.medium import MediumNet
+from restore.models.mlp import PatchMLP
+from restore.models.nafnet import NAFNet
 from restore.models.noise_level import NoiseLevel
 from restore.models.pyramid import PyramidGenerator
 from restore.models.resunet import ResUNet
 from restore.models.retouch import RetouchNet
 from restore.models.sr import SRNet
+from restore.models.srcnn import SRCNN
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
+from restore.models.vdsr import VDSR
+from restore.models.wavemix import WaveMix
 from restore.models.weights import load_into, read_weights
 
 ZOO = Path(__file__).parent / "zoo"
@@ -41,6 +49,14 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "looker": Looker,
     "curve": CurveNet,
     "pyramid": PyramidGenerator,
+    "mlp": PatchMLP,
+    "deconv-cnn": DeconvCNN,
+    "srcnn": SRCNN,
+    "vdsr": VDSR,
+    "dncnn": DnCNN,
+    "ffdnet": FFDNet,
+    "nafnet": NAFNet,
+    "wavemix": WaveMix,
 }
 
 

@@ -19,6 +19,8 @@ from restore.errors import ImageError, RestoreError
 Read = Callable[[int, int, int, int], Tensor]
 Write = Callable[[int, int, Tensor], None]
 SMALLEST = 32
+# The side of a window that no picture exceeds.
+WHOLE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Window:
             max(0, self.left - border),
             min(width, self.right + border),
         )
+
+
+def window_side(tiling: str, tile: int | None) -> int | None:
+    """The side of windows: what was asked for, but the whole picture for a network that must see it.
+
+    Args:
+        tiling: "supported"; "discouraged": cut only where a size is asked for; "internal": it cuts by itself.
+        tile: what was asked for.
+    """
+    if tiling == "internal" or (tiling == "discouraged" and tile is None):
+        return WHOLE
+    return tile
 
 
 def windows(area: Window, side: int) -> Iterator[Window]:
@@ -132,4 +146,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    words = (
+        "out of memory",
+        "can't allocate memory",
+        "not enough memory",
+        "bad_alloc",
+        "failed to allocate memory",
+    )
+    return any(word in text for word in words)

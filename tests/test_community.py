@@ -26,7 +26,7 @@ import restore
 from restore.bench import run_bench
 from restore.errors import UsageError, WeightsError
 from restore.models.community import load_community, read_state
-from restore.restorers.community import window_side
+from restore.tiling import window_side
 from restore.tools.run import restorer_name
 
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"image", "names"},
     {"files", "runtime", "resample", "convolve"},
     {"models", "degradations", "classical"},
-    {"data", "losses", "metrics", "report", "tiling"},
+    {"data", "losses", "metrics", "report", "tiling", "engines"},
     {"inverse"},
     {"restorers"},
     {"folder", "bench", "train", "downstream"},

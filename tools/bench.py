@@ -10,6 +10,7 @@ import typer
 from restore.errors import EXIT_SOME_FAILED
 from restore.tools.output import say
 from restore.tools.reports import Counting, check_targets, emit_text, show_table
+from restore.tools.run import Engine
 
 if TYPE_CHECKING:
     from restore.bench import BenchResult
@@ -84,6 +85,7 @@ def bench(
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of networks.")
     ] = "auto",
+    engine: Engine = "auto",
     tile: Annotated[
         int | None, typer.Option(min=32, help="Side of a tile in pixels.", show_default=False)
     ] = None,
@@ -114,6 +116,7 @@ def bench(
             sets=sets,
             device=device,
             precision=precision,
+            engine=engine,
             tile=tile,
             thread_count=threads,
             save=save,

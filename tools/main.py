@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from restore.tools.bench import bench
 from restore.tools.compare import compare
 from restore.tools.degrade import degrade
 from restore.tools.demo import demo
+from restore.tools.export import export
 from restore.tools.models import models
 from restore.tools.output import complain, debugging, say
 from restore.tools.run import run
@@ -22,7 +24,7 @@ from restore.tools.ship import ship
 from restore.tools.train import train
 from restore.version import __version__
 
-COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, bench, compare, models, demo, ship)
+COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, bench, compare, models, demo, ship, export)
 
 app = typer.Typer(
     name="restore",
@@ -37,6 +39,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point of the command; always ends in ``SystemExit``."""
+    warnings.showwarning = _in_words(warnings.showwarning)
     guarded(app)()
 
 
@@ -68,6 +71,18 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(EXIT_SOME_FAILED)
 
     return call
+
+
+def _in_words(usual: Callable[..., None]) -> Callable[..., None]:
+    """A ``warnings.showwarning`` that says this package's own warnings as one line."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+        if category.__module__.startswith("restore."):
+            say(f"note: {message}", colour=33)
+        else:
+            usual(message, category, *rest, **options)
+
+    return show
 
 
 def _trace() -> None:

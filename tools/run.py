@@ -47,6 +47,13 @@ Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="The outcome as JSON; - is stdout.", show_default=False),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|torch|compile|onnxruntime|openvino",
+        help="What computes networks; auto: the fastest one installed.",
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Processor threads; default: all.", show_default=False)
 ]
@@ -103,6 +110,7 @@ def run(
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of networks.")
     ] = "auto",
+    engine: Engine = "auto",
     tile: Annotated[
         int | None,
         typer.Option(min=32, help="Side of a tile in pixels; smaller needs less memory.", show_default=False),
@@ -133,6 +141,7 @@ def run(
                 quality=quality,
                 device=device,
                 precision=precision,
+                engine=engine,
                 tile=tile,
                 strength=strength,
                 operator=operator,

@@ -34,6 +34,7 @@ class Contender:
     function: Function
     fingerprint: str | None = None
     precision: str | None = None
+    engine: str | None = None
     device: str = "cpu"
     judged: bool = True
     is_work: bool = True
@@ -83,14 +84,14 @@ def starting_row(condition: Condition, *, among: Sequence[Contender]) -> Contend
         if contender.label.partition(":")[0] == ENLARGED:
             contender.judged = False
             return None
-    found = make_ready(ENLARGED, condition, device="cpu", precision="fp32", tile=None)
+    found = make_ready(ENLARGED, condition, device="cpu", precision="fp32", engine="torch", tile=None)
     assert found is not None
     found.judged = False
     return found
 
 
 def make_ready(
-    model: Model, condition: Condition, *, device: str, precision: str, tile: int | None
+    model: Model, condition: Condition, *, device: str, precision: str, engine: str, tile: int | None
 ) -> Contender | None:
     """The contender for ``condition``, loaded; None when its scale is not the condition's.
 
@@ -115,7 +116,7 @@ def make_ready(
         if condition.scale == 1:
             return None
         values["scale"] = condition.scale
-    restorer = restorers.load(name, device=device, precision=precision, tile=tile, **values)
+    restorer = restorers.load(name, device=device, precision=precision, engine=engine, tile=tile, **values)
     if restorer.spec.scale != condition.scale:
         return None
     contender = Contender(
@@ -123,6 +124,7 @@ def make_ready(
         restorer,
         fingerprint=restorer.fingerprint,
         precision=restorer.spec.precision,
+        engine=restorer.spec.engine,
         device=str(restorer.device),
     )
     if restorer.spec.mask:

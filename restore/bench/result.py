@@ -117,7 +117,14 @@ class BenchResult:
         for label in given["degradations"]:
             words += ["-d", label]
         words += ["-m", ",".join(given["models"]), "--data", f"{self.data['folder']}/"]
-        plain = {"seed": 0, "limit": None, "precision": "auto", "tile": None, "threads": None}
+        plain = {
+            "seed": 0,
+            "limit": None,
+            "precision": "auto",
+            "engine": "auto",
+            "tile": None,
+            "threads": None,
+        }
         for key, usual in plain.items():
             if given.get(key) != usual:
                 words += [f"--{key}", str(given[key])]

@@ -37,6 +37,7 @@ def run_bench(
     sets: str | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     thread_count: int | None = None,
     save: Path | str | None = None,
@@ -75,7 +76,9 @@ def run_bench(
     root, files, total = list_pictures(Path(data), limit)
     where = str(pick_device(device))
     with threads(thread_count):
-        entries, skipped = _entries(wanted, conditions, device=where, precision=precision, tile=tile)
+        entries, skipped = _entries(
+            wanted, conditions, device=where, precision=precision, engine=engine, tile=tile
+        )
         saver = Saver(Path(save), files) if save is not None else None
         tally = Tally(
             seed, measures=pick_measures(metrics), sets=SetDistances(sets) if sets is not None else None
@@ -83,7 +86,7 @@ def run_bench(
         pixels = _go(tally, entries, root, files, saver=saver, looks=looks, progress=progress)
         channels = "+".join({1: "grey", 3: "rgb"}[c] for c in sorted(tally.channels, reverse=True)) or "none"
         summary = _summary(tally, entries, channels)
-        used = sorted({c.precision for e in entries for c in e.contenders if c.precision})
+        used = sorted({f"{c.precision} by {c.engine}" for e in entries for c in e.contenders if c.precision})
         memory = "growth at the peak of CUDA's allocator" if where.startswith("cuda") else memory_method()
         return BenchResult(
             protocol=" ; ".join(
@@ -102,6 +105,7 @@ def run_bench(
                 "seed": seed,
                 "limit": limit,
                 "precision": precision,
+                "engine": engine,
                 "tile": tile,
                 "threads": thread_count,
                 "metrics": list(tally.measures),
@@ -183,14 +187,22 @@ def list_pictures(data: Path, limit: int | None) -> tuple[Path, list[Path], int]
 
 
 def _entries(
-    models: Sequence[Model], conditions: Sequence[Condition], *, device: str, precision: str, tile: int | None
+    models: Sequence[Model],
+    conditions: Sequence[Condition],
+    *,
+    device: str,
+    precision: str,
+    engine: str,
+    tile: int | None,
 ) -> tuple[list[Entry], list[dict[str, str]]]:
     entries, skipped = [], []
     fits: set[Model] = set()
     for condition in conditions:
         contenders = []
         for model in models:
-            contender = make_ready(model, condition, device=device, precision=precision, tile=tile)
+            contender = make_ready(
+                model, condition, device=device, precision=precision, engine=engine, tile=tile
+            )
             if contender is None:
                 reason = f"another scale than {condition.scale}"
                 skipped.append({"model": label_of(model), "degradation": condition.label, "reason": reason})
@@ -225,6 +237,7 @@ def _summary(tally: Tally, entries: Sequence[Entry], channels: str) -> list[dict
                     judged=c.judged,
                     fingerprint=c.fingerprint,
                     precision=c.precision,
+                    engine=c.engine,
                     protocol=entry.condition.protocol(
                         channels=channels, seed=tally.seed, unclipped=entry.unclipped
                     ),

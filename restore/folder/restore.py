@@ -35,6 +35,7 @@ def restore_folder(
     quality: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     strength: float = 1.0,
     operator: PathLike | None = None,
@@ -56,6 +57,7 @@ def restore_folder(
         dry_run: change nothing; ``planned`` lists what would be done.
         format: "png", "jpeg", "webp", "tiff", or None for the format of each source.
         quality: of JPEG and WebP, 1 to 100; None keeps that of a JPEG source.
+        engine: what computes networks, see :func:`restore.restorers.load`.
         tile: side of a tile in pixels; None chooses.
         strength: 0 (the source's pixels, bit for bit) to 1 (the restorer's result); blends in between.
         operator: what is known of how each picture came about, for restorers that want it: a params file of
@@ -76,7 +78,7 @@ def restore_folder(
 
     from restore.restorers import load
 
-    restorer = load(model, device=device, precision=precision, tile=tile, operator=operator)
+    restorer = load(model, device=device, precision=precision, engine=engine, tile=tile, operator=operator)
     jobs = [replace(job, key=restorer.key(job.file)) for job in jobs]
     scale = int(restorer.spec.scale)
     if scale != 1 and strength != 1.0:
@@ -90,6 +92,7 @@ def restore_folder(
         "model": restorer.name,
         "fingerprint": restorer.fingerprint,
         "precision": restorer.spec.precision,
+        "engine": restorer.spec.engine,
         "strength": float(strength),
         "format": format or "keep",
         "quality": quality,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from restore.engines import ENGINES
 from restore.errors import RestoreError, UsageError, WeightsError, unknown
 from restore.inverse import open_known
 from restore.models.community import PICKLES
@@ -80,6 +81,7 @@ def load(
     *,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     operator: Any = None,
     **values: Value,
@@ -92,6 +94,8 @@ def load(
             ``.ckpt``; the extra ``spandrel``).
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the processor has it), ``fp32``, ``bf16`` or, on CUDA, ``fp16``.
+        engine: ``auto`` (the fastest one installed), ``torch``, ``compile``, ``onnxruntime``, ``openvino``; what needs
+            a gradient is computed by torch.
         tile: side of the windows that a large picture is cut into, in pixels; None: 1024.
         operator: what is known of how the pictures came about, for restorers that want to know it ("pnp", "dip",
             "tv-inverse", "telea", "wiener" ...): an ``Operator``, a psf, a record of ``restore.degrade``, or a path
@@ -103,6 +107,8 @@ def load(
         WeightsError: weights missing, damaged or foreign, or a recipe whose weights are not shipped yet.
     """
     where = pick_device(device)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     if tile is not None and tile < 32:
         raise UsageError(f"expected a tile of at least 32 pixels, got {tile}")
     plain, given = (name, {}) if _is_weight_file(name) else parse_name(name)
@@ -127,11 +133,11 @@ def load(
         if not Path(plain).is_file():
             raise UsageError(f"there is no weight file {plain}")
         load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
-        return load_weights(plain, device=where, precision=precision, tile=tile, values=both)
+        return load_weights(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
-        return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
+        return load_learned(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
     raise _nobody(plain)
 
 

@@ -31,6 +31,7 @@ class RestorerSpec:
         task: ``denoise``, ``upscale``, ...
         kind: ``learned`` or ``classical``.
         scale: output pixels per input pixel along one side.
+        engine: what computes it, one of :data:`restore.engines.ENGINES`.
         radius: how far, in input pixels, a pixel's result depends on its neighbours.
         multiple: grid of the tiles.
         takes: names of the values that may be given (``sigma``).
@@ -43,6 +44,7 @@ class RestorerSpec:
     kind: str
     description: str
     scale: int = 1
+    engine: str = "torch"
     radius: int = 0
     multiple: int = 1
     takes: tuple[str, ...] = ()

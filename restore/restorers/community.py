@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from restore.engines import Choice, Engine, build_engine, choose
 from restore.models.community import CommunityFace, CommunityNet, load_community
 from restore.names import Value
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.learned import check_values
 from restore.runtime import autocast, pick_precision
+from restore.tiling import window_side
 
-# The side of a window that no picture exceeds.
-_WHOLE = 1 << 30
 _TASKS = {"SR": "upscale", "FaceSR": "upscale", "Restoration": "restore"}
 
 
@@ -34,7 +34,7 @@ class CommunityRestorer(Restorer):
         face: CommunityFace,
         *,
         device: torch.device,
-        precision: str,
+        choice: Choice,
         tile: int | None,
     ) -> None:
         spec = RestorerSpec(
@@ -44,37 +44,54 @@ class CommunityRestorer(Restorer):
             scale=face.scale,
             radius=face.radius,
             multiple=face.multiple,
-            precision=precision,
+            precision=choice.precision,
+            engine=choice.engine,
         )
-        fingerprint = hashlib.sha256(f"{face.sha256} {precision}".encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(f"{face.sha256} {choice}".encode()).hexdigest()[:16]
         super().__init__(
             name, spec, fingerprint=fingerprint, device=device, tile=window_side(face.tiling, tile)
         )
         self.channels = face.channels
         self.net = net.to(device).to(memory_format=torch.channels_last)
+        self.choice = choice
+        self._engine: Engine | None = None
+        self._built_for = device  # a module may be moved elsewhere
+
+    @property
+    def engine(self) -> Engine:
+        """What computes windows without a gradient, built when it is first needed and compared with torch."""
+        if self._engine is None:
+            self._engine = build_engine(
+                self.net,
+                self.choice,
+                device=self._built_for,
+                channels=self.channels,
+                scale=self.spec.scale,
+                check=True,
+            )
+        return self._engine
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         batch, channels, height, width = x.shape
         fitting = x.expand(-1, 3, -1, -1) if self.channels == 3 else x.reshape(-1, 1, height, width)
-        with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(fitting.contiguous(memory_format=torch.channels_last)).float()
+        if exact or torch.is_grad_enabled() or x.device != self._built_for:
+            with autocast(self.device, "fp32" if exact else self.spec.precision):
+                y = self.net(fitting.contiguous(memory_format=torch.channels_last)).float()
+        else:
+            y = self.engine(fitting, None).float()
         if self.channels == 1:
             return y.reshape(batch, channels, *y.shape[-2:])
         return y if channels == 3 else y.mean(1, keepdim=True)
 
 
-def window_side(tiling: str, tile: int | None) -> int | None:
-    """The side of windows: what was asked for, but the whole picture for a model that must see it.
-
-    A model that only discourages tiles is cut where a size is asked for; one that cuts by itself never is.
-    """
-    if tiling == "internal" or (tiling == "discouraged" and tile is None):
-        return _WHOLE
-    return tile
-
-
 def load_community_restorer(
-    name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
+    name: str,
+    *,
+    device: torch.device,
+    precision: str,
+    engine: str,
+    tile: int | None,
+    values: dict[str, Value],
 ) -> CommunityRestorer:
     """A weight file of somebody else's as a restorer; ``auto`` precision is float32.
 
@@ -91,6 +108,12 @@ def load_community_restorer(
         net,
         face,
         device=device,
-        precision=pick_precision(wanted, device, safe=face.precisions),
+        choice=choose(
+            engine,
+            wanted,
+            usual=pick_precision(wanted, device, safe=face.precisions),
+            device=device,
+            splits=False,
+        ),
         tile=tile,
     )

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore.engines import Choice, Engine, build_engine, choose
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
 from restore.models.spec import ModelSpec
@@ -17,7 +18,7 @@ from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.runtime import autocast, pick_precision
-from restore.tiling import Read
+from restore.tiling import Read, window_side
 
 
 class LearnedRestorer(Restorer):
@@ -34,16 +35,23 @@ class LearnedRestorer(Restorer):
         *,
         sha256: str,
         description: str,
+        header: dict[str, Any],
         device: torch.device,
-        precision: str,
+        choice: Choice,
         tile: int | None,
         values: dict[str, Value],
     ) -> None:
+        precision = choice.precision
+        self.header = header
+        self.choice = choice
+        self._engine: Engine | None = None
+        self._built_for = device  # a module may be moved elsewhere
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
             description=description,
             scale=about.scale,
+            engine=choice.engine,
             radius=about.radius,
             multiple=about.multiple,
             takes=about.conditions,
@@ -53,10 +61,18 @@ class LearnedRestorer(Restorer):
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.blind = "sigma" in spec.takes and self.sigma is None
         parts = [sha256, sorted(values.items()), precision]
+        if choice.engine != "torch":
+            parts.append(choice.engine)
         if self.blind:
             parts.append(shipped_estimator(device)[1])
         fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-        super().__init__(format_name(name, values), spec, fingerprint=fingerprint, device=device, tile=tile)
+        super().__init__(
+            format_name(name, values),
+            spec,
+            fingerprint=fingerprint,
+            device=device,
+            tile=window_side(about.tiling, tile),
+        )
         self.net = net.to(device).to(memory_format=torch.channels_last)
         self.sha256 = sha256
         self.shipped = name in SHIPPED
@@ -83,12 +99,28 @@ class LearnedRestorer(Restorer):
             return None
         return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
+    @property
+    def engine(self) -> Engine:
+        """What computes windows without a gradient, built when it is first needed."""
+        if self._engine is None:
+            self._engine = build_engine(
+                self.net,
+                self.choice,
+                device=self._built_for,
+                conditions=len(self.spec.takes),
+                scale=self.spec.scale,
+            )
+        return self._engine
+
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(rgb) if seen is None else self.net(rgb, seen)
+        if exact or torch.is_grad_enabled() or rgb.device != self._built_for:
+            with autocast(self.device, "fp32" if exact else self.spec.precision):
+                y = self.net(rgb) if seen is None else self.net(rgb, seen)
+        else:
+            y = self.engine(rgb, seen)
         if seen is not None:  # no noise: the picture itself, bit for bit
             y = torch.where(seen.view(-1, 1, 1, 1) > 0, y, rgb)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
@@ -140,7 +172,13 @@ def read_thumbnail(read: Read, height: int, width: int, side: int) -> Tensor:
 
 
 def load_learned(
-    name: str, *, device: torch.device, precision: str, tile: int | None, values: dict[str, Value]
+    name: str,
+    *,
+    device: torch.device,
+    precision: str,
+    engine: str,
+    tile: int | None,
+    values: dict[str, Value],
 ) -> LearnedRestorer:
     """A shipped network by name, or a weight file by path.
 
@@ -158,6 +196,10 @@ def load_learned(
     about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
     check_values(name, values, about.conditions)
     kind = MaskedRestorer if about.mask else GuidedRestorer if about.thumbnail else LearnedRestorer
+    if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
+        if engine not in ("auto", "torch"):
+            raise UsageError(f"{name} is computed by torch only", hint="--engine torch")
+        engine = "torch"
     return kind(
         name,
         net,
@@ -165,7 +207,14 @@ def load_learned(
         sha256=str(header["sha256"]),
         description=shipped.description if shipped else f"weights of {header.get('name', name)}",
         device=device,
-        precision=pick_precision(precision, device, safe=about.precisions),
+        header=header,
+        choice=choose(
+            engine,
+            precision,
+            usual=pick_precision(precision, device, safe=about.precisions),
+            device=device,
+            splits=hasattr(net, "residual"),
+        ),
         tile=tile,
         values=values,
     )

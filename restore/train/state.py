@@ -36,6 +36,8 @@ class State:
         ours: list[Tensor] = list(self.ema.parameters())
         theirs: list[Tensor] = list(self.net.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for mine, its in zip(self.ema.buffers(), self.net.buffers(), strict=True):
+            mine.copy_(its)  # statistics of batch normalisation are averages already
 
 
 def save_state(path: Path, state: State, step: int) -> None:
