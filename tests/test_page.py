@@ -76,9 +76,7 @@ def opened(page: str, folder: Path, *, width: int, dark: bool = False) -> dict[s
     """What the driver saw, or None (with a warning that says so) where no browser is installed."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        warnings.warn(
-            "no Chromium on this machine: the page was checked by its structure only", stacklevel=2
-        )
+        warnings.warn("no Chromium on this machine: the page was checked by its structure only", stacklevel=2)
         return None
     path = folder / "page.html"
     path.write_text(page.replace("</body>", f"<script>{DRIVER}</script></body>"), encoding="utf-8")

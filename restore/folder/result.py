@@ -107,5 +107,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
-        **({k: o.record[k] for k in ("findings", "actions") if k in (o.record or {})}),
+        **({k: o.record[k] for k in ("findings", "actions", "left") if k in (o.record or {})}),
     }

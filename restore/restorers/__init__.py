@@ -8,6 +8,8 @@ from restore.errors import UsageError, unknown
 from restore.models.registry import SHIPPED, load_shipped
 from restore.models.weights import read_weights
 from restore.names import Value, parse_name
+from restore.restorers.auto import DESCRIPTION, AutoRestorer
+from restore.restorers.auto import NAME as AUTO
 from restore.restorers.base import Finding, Judgement, Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.learned import load_learned
@@ -19,7 +21,7 @@ __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load
 def names() -> list[str]:
     """Every name that :func:`load` takes besides weight files: shipped networks first."""
     learned = [name for name, entry in SHIPPED.items() if entry.task != "estimate"]
-    return [*learned, *METHODS_TABLE]
+    return [*([AUTO] if "looker" in SHIPPED else []), *learned, *METHODS_TABLE]
 
 
 def describe(name: str) -> dict[str, str]:
@@ -29,6 +31,8 @@ def describe(name: str) -> dict[str, str]:
         UsageError: an unknown name.
     """
     name, _ = parse_name(name)
+    if name == AUTO and name in names():
+        return {"name": name, "task": "any", "kind": "chosen", "description": DESCRIPTION}
     if name in SHIPPED:
         return {
             "name": name,
@@ -88,6 +92,12 @@ def load(
     both = {**given, **values}
     if _is_weight_file(plain):
         return load_learned(plain, device=where, precision=precision, tile=tile, values=both)
+    if plain == AUTO and plain in names():
+
+        def load_step(step: str) -> Restorer:
+            return load(step, device=device, precision=precision, tile=tile)
+
+        return AutoRestorer(load_step, device=where, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
