@@ -186,6 +186,25 @@ def report_folder(
     say(progress.summary(result))
 
 
+def explain_findings(result: FolderResult, *, to_stdout: bool) -> None:
+    """What a restorer that looks first found in each picture and did: a line each, on stdout or stderr."""
+    for o in result.done:
+        record = o.record or {}
+        found = "; ".join(_finding(f) for f in record.get("findings", ())) or "nothing wrong"
+        done = ", then ".join(record.get("actions", ())) or "left as it is"
+        left = "".join(f" ({reason})" for reason in record.get("left", ()))
+        line = _printable(f"{o.file}: {found} -> {done}{left}")
+        if to_stdout:
+            sys.stdout.write(line + "\n")
+        else:
+            say(line)
+
+
+def _finding(f: dict[str, Any]) -> str:
+    value = f" {f['unit']} about {f['value']:.0f}," if "value" in f else ""
+    return f"{f['name']}:{value} severity {f['severity']:.1f} ({f['confidence']:.0%})"
+
+
 def _printable(text: str) -> str:
     """Names that are not UTF-8 cannot go to a UTF-8 stdout as they are."""
     return text.encode("utf-8", "backslashreplace").decode()

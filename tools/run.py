@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from restore.errors import EXIT_SOME_FAILED, UsageError
-from restore.tools.output import FolderProgress, emit_json, report_folder, say
+from restore.tools.output import FolderProgress, emit_json, explain_findings, report_folder, say
 from restore.tools.reports import check_targets, emit_text
 
 # Pictures shown on a page, evenly spread; every one costs about half a megabyte of page.
@@ -106,6 +106,19 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="One page with sliders, before and after.", show_default=False),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print what was found in each picture and done about it (-m auto)."),
+    ] = False,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Maps of how sure every pixel is (90 % intervals).", show_default=False
+        ),
+    ] = None,
+    uncertainty_preview: Annotated[
+        bool, typer.Option("--uncertainty-preview", help="Beside each map a coloured picture of it.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of networks.")
@@ -124,6 +137,12 @@ def run(
     """
     check_targets({"--json": json}, [html])
     source, target = places(sources, inputs, out)
+    if uncertainty_preview and uncertainty is None:
+        raise UsageError("--uncertainty-preview needs maps to show", hint="add --uncertainty FOLDER")
+    if explain and model != "auto":
+        raise UsageError(
+            f"{model} is told what to do and finds nothing out", hint="--explain goes with -m auto"
+        )
     try:
         # Heavy imports only here: --help must be quick.
         from restore.folder import restore_folder
@@ -148,11 +167,15 @@ def run(
                 mask=mask,
                 on_event=progress,
                 looks=LOOKS if html else 0,
+                uncertainty=uncertainty,
+                preview=uncertainty_preview,
             )
     except KeyboardInterrupt:
         explain_interrupt(overwrite)
         raise
     report_folder(result, progress, target, dry_run=dry_run, to_stdout=json != "-")
+    if explain:
+        explain_findings(result, to_stdout=json != "-")
     emit_json(result.to_json(), json)
     if html is not None and not dry_run:
         from restore.folder.show import run_page

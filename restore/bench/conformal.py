@@ -2,8 +2,7 @@
 
 Angelopoulos, Bates, Fisch, Lei, Schuster: "Conformal Risk Control" (2022). The risk of a picture is the share of its
 values outside the interval; it falls as the factor grows, is at most 1, and pictures are exchangeable. The factor is
-the smallest for which ``(n R(factor) + 1) / (n + 1) <= 1 - level``: the expected risk of the next picture is below
-that.
+the smallest for which ``(n R(factor) + 1) / (n + 1) <= 1 - level``: the expected risk of the next picture is less.
 """
 
 from __future__ import annotations

@@ -35,6 +35,15 @@ def finest(tables: tuple[tuple[int, ...], ...]) -> list[list[int]]:
     ]
 
 
+def nearest_quality(tables: tuple[tuple[int, ...], ...]) -> int:
+    """The quality, 1 to 100, whose luma table in libjpeg is nearest to the one of ``tables``."""
+
+    def distance(quality: int) -> int:
+        return sum(abs(a - b) for a, b in zip(_tables_at(quality)[0], tables[0], strict=True))
+
+    return min(range(1, 101), key=distance)
+
+
 def check_complete(file: IO[bytes], pixels: np.ndarray, orientation: int) -> None:
     """Refuses a JPEG whose data ends early although its end marker is there: decoders fill up with grey.
 

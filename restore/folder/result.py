@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from restore.report import Comparison
 
 SCHEMA = 1
+# What a restorer may say of a picture.
+_SAID = ("findings", "actions", "left", "diagnostics")
 
 
 @dataclass(frozen=True)
@@ -107,5 +109,5 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
-        **({k: o.record[k] for k in ("findings", "actions", "diagnostics") if k in (o.record or {})}),
+        **({k: o.record[k] for k in _SAID if k in (o.record or {})}),
     }

@@ -12,6 +12,8 @@ from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_shipped, recipe_path
 from restore.models.weights import is_ours, read_weights
 from restore.names import Value, parse_name
+from restore.restorers.auto import DESCRIPTION, AutoRestorer
+from restore.restorers.auto import NAME as AUTO
 from restore.restorers.base import Finding, Judgement, Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
@@ -26,7 +28,7 @@ __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load
 def names() -> list[str]:
     """Every name that :func:`load` takes besides weight files: shipped networks first."""
     learned = [name for name, entry in SHIPPED.items() if entry.task != "estimate"]
-    return [*learned, *METHODS_TABLE, *needs_operator()]
+    return [*([AUTO] if "looker" in SHIPPED else []), *learned, *METHODS_TABLE, *needs_operator()]
 
 
 def needs_operator() -> list[str]:
@@ -41,6 +43,8 @@ def describe(name: str) -> dict[str, str]:
         UsageError: an unknown name.
     """
     name, _ = parse_name(name)
+    if name == AUTO and name in names():
+        return {"name": name, "task": "any", "kind": "chosen", "description": DESCRIPTION}
     if name in SHIPPED:
         return {
             "name": name,
@@ -134,6 +138,12 @@ def load(
             raise UsageError(f"there is no weight file {plain}")
         load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
         return load_weights(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
+    if plain == AUTO and plain in names():
+
+        def load_step(step: str) -> Restorer:
+            return load(step, device=device, precision=precision, engine=engine, tile=tile)
+
+        return AutoRestorer(load_step, device=where, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":

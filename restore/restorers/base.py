@@ -322,8 +322,9 @@ class Restorer(ABC):
 
 def _depth(image: Any) -> str:
     """The dtype of an array's or a PIL picture's values by name."""
-    if hasattr(image, "mode"):
-        return "uint16" if image.mode.startswith("I;16") else "uint8"
+    mode = getattr(image, "mode", None)
+    if isinstance(mode, str):
+        return "uint16" if mode.startswith("I;16") else "uint8"
     return str(getattr(image, "dtype", ""))
 
 

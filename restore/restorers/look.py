@@ -1,0 +1,119 @@
+"""What is wrong with a picture: asked once, on nine windows and a thumbnail, however large it is."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.classical.dejpeg import find_quality
+from restore.files.jpeg import nearest_quality
+from restore.image import quantise
+from restore.models.looker import WINDOW, Looker
+from restore.models.registry import load_shipped
+from restore.models.statistics import THUMBNAIL, thumbnail
+from restore.restorers.base import Finding, Read
+from restore.restorers.noise import look_for_noise
+
+Tables = tuple[tuple[int, ...], ...]
+# From this probability on something counts as found.
+FOUND = 0.5
+_BLOCK = 8  # windows start on the grid of JPEG's blocks
+_SMALLEST = 96
+# Side of the part that a JPEG's quality is found in, where the file does not say.
+_QUALITY_SIDE = 512
+# A file of this quality or less is compressed visibly, whatever the picture shows; severity 1 is quality 25.
+_COARSE = 60
+_SEVERITY_1, _SEVERITY_0 = 25, 95
+
+
+@cache
+def shipped_looker(device: torch.device) -> tuple[Looker, tuple[str, ...], str]:
+    """The shipped network on a device, its families, and its SHA-256."""
+    net, header = load_shipped("looker")
+    assert isinstance(net, Looker)
+    return net.to(device), tuple(header["conditions"]), str(header["sha256"])
+
+
+@torch.no_grad()
+def look(
+    read: Read, height: int, width: int, *, device: torch.device, tables: Tables | None = None
+) -> list[Finding]:
+    """Everything found in one picture, the worst first.
+
+    Args:
+        read: windows ``1 x C x h x w`` in [0, 1].
+        tables: quantisation tables of the JPEG file it comes from.
+    """
+    net, families, _ = shipped_looker(device)
+    windows = [_as_file(read(*place)) for place in look_places(height, width)]
+    fine = net.fine(torch.cat(windows)).mean(0, keepdim=True)
+    out = net.judge(fine, _small(read, height, width))[0].float().cpu()
+    sure, severe = out[: len(families)].sigmoid(), out[len(families) :].clamp(0, 5)
+    found = []
+    for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
+        if confidence >= FOUND:
+            value, unit = measured(family, read, height, width, device=device, tables=tables)
+            found.append(Finding(family, severity, confidence, value, unit))
+    quality = nearest_quality(tables) if tables else 100
+    if quality <= _COARSE and not any(f.name == "jpeg" for f in found):
+        severity = (_SEVERITY_0 - quality) / (_SEVERITY_0 - _SEVERITY_1)
+        found.append(Finding("jpeg", min(5.0, severity), 1.0, float(quality), "quality"))
+    return sorted(found, key=lambda f: -f.confidence * max(f.severity, 0.5))
+
+
+def measured(
+    family: str, read: Read, height: int, width: int, *, device: torch.device, tables: Tables | None
+) -> tuple[float | None, str]:
+    """A size of what was found, where one can be measured, and its unit."""
+    if family == "noise":
+        return 255 * float(look_for_noise(read, height, width, device=device)[0]), "sigma"
+    if family == "jpeg":
+        if tables:
+            return float(nearest_quality(tables)), "quality"
+        part = read(0, min(height, _QUALITY_SIDE), 0, min(width, _QUALITY_SIDE))[0]
+        pixels = (quantise(part) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        return float(find_quality(np.ascontiguousarray(pixels))), "quality"
+    if family == "lowlight":
+        return 100 * float(_small(read, height, width).mean()), "mean light %"
+    return None, ""
+
+
+def look_places(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """At most nine windows of one size on a 3 x 3 grid, as (top, bottom, left, right), on the grid of blocks."""
+
+    def starts(length: int) -> list[int]:
+        last = max(0, length - WINDOW) // _BLOCK * _BLOCK
+        middle = last // 2 // _BLOCK * _BLOCK
+        return sorted({0, last} if last < WINDOW else {0, middle, last})
+
+    return [
+        (top, min(height, top + WINDOW), left, min(width, left + WINDOW))
+        for top in starts(height)
+        for left in starts(width)
+    ]
+
+
+def _as_file(x: Tensor) -> Tensor:
+    """``1 x 3 x h x w`` as 8 bits hold it; mirrored until no side is too small to be looked at."""
+    x = quantise(x.float()).expand(-1, 3, -1, -1)
+    for axis in (-2, -1):
+        n = x.shape[axis]
+        if n < _SMALLEST:
+            place = torch.arange(_SMALLEST, device=x.device) % (2 * n)
+            x = x.index_select(axis, torch.where(place < n, place, 2 * n - 1 - place))
+    return x
+
+
+def _small(read: Read, height: int, width: int) -> Tensor:
+    """The thumbnail, by bands of rows: only one band is ever in memory as float."""
+    factor = max(1, min(height, width) // (2 * THUMBNAIL))
+    band = factor * 64
+    rows = []
+    for top in range(0, height - factor + 1, band):
+        part = read(top, min(height, top + band), 0, width)
+        rows.append(F.avg_pool2d(quantise(part.float()), factor))
+    return thumbnail(_as_file(torch.cat(rows, 2)))

@@ -1,0 +1,145 @@
+"""`auto`: what it finds, what it decides, what it leaves alone, and how the command says so."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import restore
+from restore.bench.auto import confusion, degraded, per_family
+from restore.degradations import degradation
+from restore.files.jpeg import nearest_quality
+from restore.image import quantise
+from restore.metrics import psnr
+from restore.restorers import Finding, names
+from restore.restorers.auto import decide
+from restore.restorers.look import look_places
+from restore.restorers.remedies import ORDER, REMEDIES
+
+
+def finding(
+    name: str, severity: float = 3.0, confidence: float = 0.99, value: float | None = None
+) -> Finding:
+    return Finding(name, severity, confidence, value, "sigma" if value else "")
+
+
+def test_things_are_undone_backwards_and_only_where_that_is_known_to_help() -> None:
+    there = {"denoise", "reapplication", "dcp", "gamma", "directional"}
+    found = [finding("lowlight"), finding("haze"), finding("jpeg", value=23.4)]
+    judged = decide(found, there=there)
+    assert judged.actions == ("reapplication:quality=23", "dcp:omega=0.7", "gamma")
+    assert decide([finding("noise"), finding("jpeg", value=9)], there={*there, "dejpeg"}).actions == (
+        "dejpeg",
+        "denoise",
+    )
+    weak = decide([finding("noise", severity=0.2), finding("haze", confidence=0.6)], there=there)
+    assert weak.actions == () and len(weak.left) == 2
+    alone = decide([finding("snow")], there=there)
+    assert alone.actions == () and alone.left == ("snow: no restorer for it",)
+    many = [finding(r.family, severity=1.2 + i / 10, value=20) for i, r in enumerate(REMEDIES)]
+    actions = decide(many, there={*there, "white-balance"}).actions
+    assert len(actions) == 3 and list(ORDER).index("lowlight") == len(ORDER) - 1 and actions[-1] == "gamma"
+
+
+def test_every_remedy_that_is_there_can_be_loaded() -> None:
+    for remedy in REMEDIES:
+        name = remedy.choose(set(names()))
+        if name is not None:
+            assert restore.load(name.format(value=50)).spec.scale == 1
+
+
+def test_windows_start_on_the_blocks_of_a_jpeg() -> None:
+    for size in ((100, 100), (192, 200), (500, 500), (3001, 4003)):
+        places = look_places(*size)
+        assert 1 <= len(places) <= 9 and len(set(places)) == len(places)
+        for top, bottom, left, right in places:
+            assert top % 8 == 0 and left % 8 == 0 and 0 < bottom - top <= 192 and right <= size[1]
+
+
+@pytest.mark.parametrize("quality", [8, 30, 50, 77, 95])
+def test_the_quality_of_a_file_is_read_from_its_tables(quality: int) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        tables = tuple(tuple(t) for t in image.quantization.values())  # type: ignore[attr-defined]
+    assert nearest_quality(tables) == quality
+
+
+def test_a_coarse_file_is_said_to_be_one(photo: np.ndarray) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "JPEG", quality=35)
+    with Image.open(file) as image:
+        tables = tuple(tuple(t) for t in image.quantization.values())  # type: ignore[attr-defined]
+        judged = restore.load("auto").find(np.asarray(image), tables=tables)
+    assert judged is not None
+    (found,) = [f for f in judged.findings if f.name == "jpeg"]
+    assert found.value == 35 and found.unit == "quality"
+
+
+def test_noise_is_found_measured_and_removed_and_clean_is_left_alone(photo_tensor: torch.Tensor) -> None:
+    auto = restore.load("auto")
+    clean = (photo_tensor[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    judged = auto.find(clean)
+    assert judged is not None and judged.actions == () and np.array_equal(auto(clean), clean)
+    noisy, _ = degradation("noise:sigma=30")(photo_tensor, generator=torch.Generator().manual_seed(0))
+    noisy = quantise(noisy)
+    pixels = (noisy[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    judged = auto.find(pixels)
+    assert judged is not None and judged.findings[0].name == "noise" and "denoise" in judged.actions
+    assert judged.findings[0].value is not None and 22 < judged.findings[0].value < 34
+    out = auto(noisy)
+    assert float(psnr(out, photo_tensor)) > float(psnr(noisy, photo_tensor)) + 6
+    # An array, a tensor and the module say the same; no size breaks it.
+    same = torch.from_numpy(auto(pixels)).permute(2, 0, 1)[None].float() / 255
+    assert float((same - out).abs().max()) < 0.02
+    assert float((auto.as_module()(noisy) - out).abs().max()) < 0.02
+    for size in ((1, 1), (7, 300), (64, 64)):
+        assert auto(np.full((*size, 3), 90, np.uint8)).shape == (*size, 3)
+
+
+def test_the_command_explains_and_reports(photo: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).normal(0, 30, photo.shape)
+    Image.fromarray(np.clip(photo + noise, 0, 255).astype(np.uint8)).save(tmp_path / "in" / "noisy.png")
+    Image.fromarray(photo).save(tmp_path / "in" / "clean.png")
+    report, page = tmp_path / "r.json", tmp_path / "p.html"
+    run = [sys.executable, "-m", "restore", "run", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    wanted = ["-m", "auto", "--explain", "--threads", "1", "--json", str(report), "--html", str(page)]
+    made = subprocess.run([*run, *wanted], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    lines = made.stdout.splitlines()
+    assert lines[0].startswith("clean.png:") and lines[0].endswith("left as it is")
+    assert "noise: sigma about" in lines[1] and "-> denoise" in lines[1]
+    done = {o["file"]: o for o in json.loads(report.read_text())["done"]}
+    assert done["noisy.png"]["findings"][0]["name"] == "noise" and not done["clean.png"]["changed"]
+    assert (tmp_path / "out" / "clean.png").read_bytes() == (tmp_path / "in" / "clean.png").read_bytes()
+    assert "noise: sigma about" in page.read_text()
+    other = subprocess.run([*run, "-m", "denoise", "--explain"], capture_output=True, text=True)
+    assert other.returncode == 2 and "-m auto" in other.stderr
+
+
+def test_the_benchmark_counts_what_was_named(photo_tensor: torch.Tensor) -> None:
+    x = degraded(photo_tensor[..., :64, :64], ("jpeg", "noise"), 3, seed=1, turn=0)
+    assert torch.equal(x, degraded(photo_tensor[..., :64, :64], ("noise", "jpeg"), 3, seed=1, turn=0))
+    rows = [
+        {"family": "noise", "named": "noise", "before": 20.0, "after": 28.0},
+        {"family": "noise", "named": "jpeg", "before": 20.0, "after": 19.0},
+    ]
+    (first, *_) = [r for r in per_family([*rows, *_others()]) if r["family"] == "noise"]
+    assert first["named"] == 0.5 and first["gain"] == 3.5 and (first["better"], first["worse"]) == (1, 1)
+    counts = {r["truth"]: r for r in confusion(rows, [{"named": "clean"}])}
+    assert counts["noise"]["jpeg"] == 1 and counts["clean"]["clean"] == 1
+
+
+def _others() -> list[dict[str, object]]:
+    from restore.degradations.families import FAMILIES
+
+    return [{"family": f, "named": f, "before": 1.0, "after": 1.0} for f in FAMILIES if f != "noise"]
