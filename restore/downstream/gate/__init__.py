@@ -1,0 +1,1 @@
+"""Deciding per picture whether to restore."""

@@ -1,0 +1,122 @@
+"""Pictures through degradation, restorer and classifiers, a cell at a time; what comes out are arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore.downstream.classifiers.adapter import Classifier
+from restore.downstream.gate.features import picture_features
+from restore.downstream.labelled import Labelled
+from restore.downstream.parts import Arrays, Parts
+from restore.downstream.restoring import Restoring
+from restore.downstream.suite import Cell, degrade
+from restore.metrics.psnr import psnr
+from restore.metrics.ssim import ssim
+
+NONE = "none"
+PSNR_CAP = 100.0
+Scores = Callable[[Classifier, Tensor, Tensor, Tensor], Mapping[str, Tensor]]
+
+
+@dataclass
+class Passes:
+    """How pictures are run.
+
+    Args:
+        classifiers, restorers: every restorer stands before every classifier.
+        parts: where results are kept.
+        seed: of the degradations.
+        degrade_at: "input" cuts and resizes to the first classifier's input before degrading, as ImageNet-C was
+            made; "native" degrades and restores the picture as it is.
+        batch: pictures at once.
+        measures: whether PSNR and SSIM are measured.
+        ssim_on: how many pictures of a cell SSIM is measured on (its mean is known well before that, and it costs
+            more than a small classifier); NaN for the others.
+        scores: extra per-picture scores (out-of-distribution detectors): ``scores(classifier, x, logits, features)``.
+    """
+
+    classifiers: Sequence[Classifier]
+    restorers: Sequence[Restoring]
+    parts: Parts
+    seed: int = 0
+    degrade_at: str = "input"
+    batch: int = 64
+    measures: bool = True
+    ssim_on: int = 256
+    scores: Scores | None = None
+    tell: Callable[[str], None] = field(default=lambda text: None)
+
+    def steps(self, cells: Sequence[Cell]) -> int:
+        """How many (cell, arm) parts there are."""
+        return len(cells) * (1 + len(self.restorers))
+
+    def cell(self, data: Labelled, index: Sequence[int], cell: Cell) -> dict[str, Arrays]:
+        """Per arm ("none", then every restorer's name) the arrays of the pictures ``index`` under ``cell``.
+
+        Arrays: ``logits/K`` and ``features/K`` summaries per classifier K, ``psnr``, ``ssim``, ``stats``. Only arms
+        that are not kept are run.
+        """
+        marks = {NONE: "", **{r.name: r.fingerprint for r in self.restorers}}
+        found: dict[str, Arrays] = {}
+        for arm, mark in marks.items():
+            held = self.parts.get(f"{data.name}/{cell.key}/{arm}", mark)
+            if held is not None:
+                found[arm] = held
+                self.tell(f"{data.name} {cell.key} {arm} (kept)")
+        missing = [r for r in self.restorers if r.name not in found]
+        if NONE in found and not missing:
+            return found
+        rows: dict[str, list[Arrays]] = {NONE: [], **{r.name: [] for r in missing}}
+        for place, (numbers, x) in enumerate(data.batches(index, self.batch)):
+            clean = self._cut(x)
+            with_ssim = place * self.batch < self.ssim_on
+            y = degrade(cell, clean, [data.ids[i] for i in numbers], seed=self.seed, dataset=data.name)
+            plain = self._look(y, y, clean, with_ssim)
+            rows[NONE].append({k: v for k, v in plain.items() if not k.startswith("hidden/")})
+            for restorer in missing:
+                rows[restorer.name].append(self._restored(restorer, y, clean, plain, with_ssim))
+        for arm, made in rows.items():
+            if arm in found:
+                continue
+            arrays = {key: np.concatenate([m[key] for m in made]) for key in made[0]}
+            self.parts.put(f"{data.name}/{cell.key}/{arm}", arrays, marks[arm])
+            found[arm] = arrays
+            self.tell(f"{data.name} {cell.key} {arm}")
+        return found
+
+    def _cut(self, x: Tensor) -> Tensor:
+        return self.classifiers[0].fit_picture(x) if self.degrade_at == "input" else x
+
+    def _restored(
+        self, restorer: Restoring, y: Tensor, clean: Tensor, plain: Arrays, with_ssim: bool
+    ) -> Arrays:
+        made = self._look(restorer(y), y, clean, with_ssim)
+        for k in range(len(self.classifiers)):
+            before, after = plain[f"hidden/{k}"], made.pop(f"hidden/{k}")
+            norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+            made[f"kept/{k}"] = ((before * after).sum(1) / np.maximum(norms, 1e-12)).astype(np.float32)
+        return made
+
+    @torch.no_grad()
+    def _look(self, z: Tensor, y: Tensor, clean: Tensor, with_ssim: bool) -> Arrays:
+        """The arrays of pictures ``z`` (restored from ``y``, or ``y`` itself)."""
+        found: Arrays = {}
+        for k, classifier in enumerate(self.classifiers):
+            logits, hidden = classifier.both(z)
+            found[f"logits/{k}"] = logits.float().numpy()
+            found[f"hidden/{k}"] = hidden.float().numpy()
+            if self.scores is not None:
+                for name, score in self.scores(classifier, z, logits, hidden).items():
+                    found[f"score/{k}/{name}"] = score.float().numpy()
+        found["stats"] = picture_features(z, y).numpy()
+        if self.measures and z.shape == clean.shape:
+            found["psnr"] = psnr(z, clean).clamp(max=PSNR_CAP).numpy()
+            found["ssim"] = ssim(z, clean).numpy() if with_ssim else np.full(len(z), np.nan)
+        else:
+            found["psnr"] = found["ssim"] = np.full(len(z), np.nan)
+        return found
