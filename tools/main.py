@@ -15,6 +15,7 @@ from restore.tools.bench import bench
 from restore.tools.compare import compare
 from restore.tools.degrade import degrade
 from restore.tools.demo import demo
+from restore.tools.invert import invert
 from restore.tools.models import models
 from restore.tools.output import complain, debugging, say
 from restore.tools.run import run
@@ -22,7 +23,7 @@ from restore.tools.ship import ship
 from restore.tools.train import train
 from restore.version import __version__
 
-COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, bench, compare, models, demo, ship)
+COMMANDS: tuple[Callable[..., None], ...] = (run, degrade, train, bench, compare, models, invert, demo, ship)
 
 app = typer.Typer(
     name="restore",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from restore.tools.output import say
+from restore.tools.train_generator import train_if_generator
 
 
 def train(
@@ -28,31 +29,16 @@ def train(
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all.")] = None,
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
-    from restore.errors import UsageError, unknown
+    from restore.errors import unknown
     from restore.models.registry import ZOO
     from restore.train.config import load_config
     from restore.train.run import train as run
-    from restore.train.stylegan_config import is_generator_recipe, load_generator_config
-    from restore.train.stylegan_run import train_generator
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
+    if train_if_generator(path, settings, data, out, resume, device, threads, unused=(degraded, init)):
+        return
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
-    if is_generator_recipe(path):
-        if degraded is not None or init is not None:
-            raise UsageError(
-                "a generator is trained from pictures alone", hint="leave --degraded and --init out"
-            )
-        train_generator(
-            load_generator_config(path, settings or []),
-            data,
-            out,
-            resume=resume,
-            device=device,
-            threads=threads,
-            report=say,
-        )
-        return
     config = load_config(path, settings or [])
     try:
         run(

@@ -77,26 +77,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    problems = [problem for text in overrides if (problem := override(values, text))]
+    problems = [problem for text in overrides if (problem := _override(values, text))]
     return make_config(values, problems)
 
 
 def make_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
     """A checked :class:`Config` from plain values; see :func:`load_config` for errors."""
-    known, wrong = checked_values(Config, values)
-    found = [*problems, *wrong]
-    if not required_keys(Config) - set(known):
-        config = Config(**known)
-        found += _range_problems(config)
-        if not found:
-            return config
-    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
-
-
-def checked_values(kind: type, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The values that fit the fields of the dataclass ``kind``, and what is wrong with the others."""
-    found = []
-    hints = typing.get_type_hints(kind)
+    found = list(problems)
+    hints = typing.get_type_hints(Config)
     known: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:
@@ -106,16 +94,18 @@ def checked_values(kind: type, values: Mapping[str, Any]) -> tuple[dict[str, Any
             known[key] = _as_type(value, hints[key])
         except TypeError as error:
             found.append(f"{key}: {error}")
-    return known, found + [f"missing key {key!r}" for key in sorted(required_keys(kind) - set(values))]
-
-
-def required_keys(kind: type) -> set[str]:
-    """The fields of a dataclass that have no default."""
-    return {
+    required = {
         f.name
-        for f in dataclasses.fields(kind)
+        for f in dataclasses.fields(Config)
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
+    found += [f"missing key {key!r}" for key in sorted(required - set(values))]
+    if not required - set(known):
+        config = Config(**known)
+        found += _range_problems(config)
+        if not found:
+            return config
+    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -123,8 +113,7 @@ def to_dict(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def override(values: dict[str, Any], text: str) -> str | None:
-    """Sets ``key=value`` in ``values`` (``arch.widths=[24,48]`` reaches into a table); what is wrong, or None."""
+def _override(values: dict[str, Any], text: str) -> str | None:
     key, equals, value = text.partition("=")
     if not equals:
         return f"--set expects key=value, got {text!r}"

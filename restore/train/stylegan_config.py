@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from restore.errors import ConfigError
-from restore.train.config import checked_values, override
+from restore.errors import ConfigError, did_you_mean
+from restore.train.config import _as_type, _override
 from restore.train.diffaugment import POLICIES
 
 AUGMENTATIONS = ("none", "diffaugment", "ada")
@@ -76,15 +77,24 @@ def load_generator_config(path: Path, overrides: Sequence[str] = ()) -> Generato
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the recipe {path}: {error}") from error
-    problems = [problem for text in overrides if (problem := override(values, text))]
+    problems = [problem for text in overrides if (problem := _override(values, text))]
     return make_generator_config(values, problems)
 
 
 def make_generator_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> GeneratorConfig:
     """A checked recipe from plain values; see :func:`load_generator_config` for errors."""
-    known, found = checked_values(GeneratorConfig, values)
-    found = [*problems, *found]
-    if "name" in known:
+    found, known, hints = list(problems), {}, typing.get_type_hints(GeneratorConfig)
+    for key, value in values.items():
+        if key not in hints:
+            found.append(f"unknown key {key!r} ({did_you_mean(key, hints)})")
+            continue
+        try:
+            known[key] = _as_type(value, hints[key])
+        except TypeError as error:
+            found.append(f"{key}: {error}")
+    if "name" not in values:
+        found.append("missing key 'name'")
+    elif "name" in known:
         config = GeneratorConfig(**known)
         found += _range_problems(config)
         if not found:
