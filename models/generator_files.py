@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.errors import WeightsError
-from restore.models.registry import load_file
+from restore.errors import UsageError, WeightsError
+from restore.models.registry import SHIPPED, load_file, load_shipped
 from restore.models.stylegan2 import BASE, StyleGAN2
 from restore.models.stylegan2_layers import TAPS
 from restore.models.tensor_pickle import Record, read_tensor_pickle
@@ -24,6 +24,8 @@ from restore.models.weights import load_into
 
 # Codes averaged where a file does not hold their mean.
 MEAN_CODES = 100_000
+# The generator used where none is named: clothes at 32 x 32, grey.
+SHIPPED_NAME = "fashion"
 
 State = dict[str, Tensor]
 
@@ -42,6 +44,22 @@ def load_generator(path: Path) -> tuple[StyleGAN2, dict[str, Any]]:
     net, header = load_file(path)
     if not isinstance(net, StyleGAN2):
         raise WeightsError(f"{path} holds {header.get('architecture')!r}, expected a generator (stylegan2)")
+    return net, header
+
+
+def shipped_generator() -> tuple[StyleGAN2, dict[str, Any]]:
+    """The generator that comes with the package.
+
+    Raises:
+        UsageError: this version comes without one.
+    """
+    if SHIPPED_NAME not in SHIPPED:
+        raise UsageError(
+            "no generator is shipped with this version",
+            hint=f"--generator FILE; `restore train {SHIPPED_NAME} --data IDX_FOLDER --out RUN` makes one",
+        )
+    net, header = load_shipped(SHIPPED_NAME)
+    assert isinstance(net, StyleGAN2)
     return net, header
 
 

@@ -17,6 +17,7 @@ from restore.tools.compare import compare
 from restore.tools.degrade import degrade
 from restore.tools.demo import demo
 from restore.tools.export import export
+from restore.tools.invert import invert
 from restore.tools.judge import judge
 from restore.tools.models import models
 from restore.tools.output import complain, debugging, say
@@ -26,7 +27,7 @@ from restore.tools.train import train
 from restore.version import __version__
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    run, degrade, train, bench, compare, judge, models, demo, ship, export,
+    run, degrade, train, bench, compare, judge, invert, models, demo, ship, export,
 )  # fmt: skip
 
 app = typer.Typer(

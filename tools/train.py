@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from restore.tools.output import say
+from restore.tools.train_generator import train_if_generator
 
 
 def train(
@@ -49,10 +50,10 @@ def train(
     from restore.train.game_config import is_game_recipe, load_game_config
     from restore.train.game_run import play_recipe
     from restore.train.run import train as run
-    from restore.train.stylegan_config import is_generator_recipe, load_generator_config
-    from restore.train.stylegan_run import train_generator
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
+    if train_if_generator(path, settings, data, out, resume, device, threads, unused=(degraded, init)):
+        return
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
     start = weights_path(init) if init in SHIPPED else Path(init) if init else None
@@ -64,12 +65,6 @@ def train(
             play_recipe(load_game_config(path, settings or []), out, **sources, init=start, **shared)
         elif data is None or not alone:
             raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
-        elif is_generator_recipe(path):
-            if degraded is not None or init is not None:
-                raise UsageError(
-                    "a generator is trained from pictures alone", hint="leave --degraded and --init out"
-                )
-            train_generator(load_generator_config(path, settings or []), data, out, **shared)
         else:
             config = load_config(path, settings or [])
             run(config, data, out, degraded=degraded, init=start, **shared)

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.bench.environment import environment
 from restore.bench.run import list_pictures
 from restore.bench.score import read_clean
 from restore.degradations import degradation
@@ -30,6 +29,7 @@ from restore.files import atomic_write
 from restore.image import quantise
 from restore.metrics import psnr
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment
 from restore.restorers import Judgement, Restorer, load
 from restore.restorers.remedies import ORDER
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restore.bench.environment import commit, version
 from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
 from restore.errors import RestoreError
 from restore.files import atomic_write
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import commit, version
 
 SIGMAS = (15, 25, 50)
 OURS, PEER = "bm3d:sigma=known", "peer:bm3d"

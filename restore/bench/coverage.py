@@ -21,12 +21,12 @@ from torch import Tensor
 
 from restore.bench.conditions import Condition, parse_condition
 from restore.bench.conformal import Pair, coverage, fit_coefficients, ratios, risk_control, thinned
-from restore.bench.environment import environment
 from restore.bench.run import list_pictures
 from restore.bench.score import read_clean
 from restore.errors import RestoreError, UsageError
 from restore.files import atomic_write
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment
 from restore.resample import imresize
 from restore.restorers import Restorer, load
 from restore.restorers.interval import POOLED, Calibration

@@ -17,7 +17,6 @@ from typing import Any
 
 from torch import Tensor
 
-from restore.bench.environment import environment, version
 from restore.bench.run import list_pictures
 from restore.bench.score import read_clean
 from restore.degradations import degradation
@@ -29,6 +28,7 @@ from restore.errors import EXIT_DONE, EXIT_SOME_FAILED, RestoreError, UsageError
 from restore.files import atomic_write
 from restore.metrics import psnr
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment, version
 from restore.restorers import Restorer, load
 from restore.runtime import cpu_has_bf16, pick_device, pick_precision, threads
 

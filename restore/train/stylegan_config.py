@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import ConfigError
-from restore.train.config import checked_values, override
+from restore.train.config import checked_values, override, required_keys
 from restore.train.diffaugment import POLICIES
 
 AUGMENTATIONS = ("none", "diffaugment", "ada")
@@ -82,9 +82,9 @@ def load_generator_config(path: Path, overrides: Sequence[str] = ()) -> Generato
 
 def make_generator_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> GeneratorConfig:
     """A checked recipe from plain values; see :func:`load_generator_config` for errors."""
-    known, found = checked_values(GeneratorConfig, values)
-    found = [*problems, *found]
-    if "name" in known:
+    known, wrong = checked_values(GeneratorConfig, values)
+    found = [*problems, *wrong]
+    if not required_keys(GeneratorConfig) - set(known):
         config = GeneratorConfig(**known)
         found += _range_problems(config)
         if not found:
