@@ -135,6 +135,12 @@ def test_resumed_equals_uninterrupted_with_critics_and_optimisers(folders, tmp_p
     assert out.shape == (1, 3, 33, 40)
     with pytest.raises(UsageError, match="already holds"):
         run(tiny(), tmp_path / "whole", folders)
+    # Adaptation: a run that starts from those weights and hardly moves ends where it started.
+    trained = tmp_path / "whole" / "averaged.safetensors"
+    run(tiny(steps=1, lr=1e-12), tmp_path / "adapted", folders, init=trained)
+    before, after = (read_weights(p)[0] for p in (trained, tmp_path / "adapted" / "averaged.safetensors"))
+    key = "encoder.0.0.0.weight"
+    assert torch.allclose(before[key], after[key], atol=1e-6)
 
 
 def test_two_processes_equal_one(folders, tmp_path: Path) -> None:

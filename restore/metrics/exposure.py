@@ -60,7 +60,9 @@ def noise_gain(x: Tensor, source: Tensor, *, side: int = 8) -> Tensor:
         (F.avg_pool2d(v.square(), side) - m.square()).clamp(min=0).sqrt().flatten(1)
         for v, m in ((a, mean_a), (b, mean_b))
     )
-    gain = (mean_a / mean_b.clamp(min=1 / 255)).flatten(1)
+    # Half a grey level on both sides: places that are black or perfectly flat then count as unchanged.
+    half = 0.5 / 255
+    gain = ((mean_a + half) / (mean_b + half)).flatten(1)
     flat = std_b.argsort(1)[:, : max(1, std_b.shape[1] // 10)]
-    growth = std_a.gather(1, flat) / std_b.gather(1, flat).clamp(min=0.2 / 255)
+    growth = (std_a.gather(1, flat) + half) / (std_b.gather(1, flat) + half)
     return (growth / gain.gather(1, flat).clamp(min=1e-3)).mean(1)
