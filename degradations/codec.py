@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -85,11 +86,10 @@ def jpeg(x: Tensor, *, seed: Tensor, quality: Tensor, subsampling: list[str]) ->
     """
     if max(x.shape[-2:]) > _JPEG_LARGEST:
         raise ImageError(f"jpeg: expected sides up to {_JPEG_LARGEST} pixels, got {tuple(x.shape[-2:])}")
-    made = [
-        _from_bytes(_recode(_to_bytes(part), int(q), kind))
-        for part, q, kind in zip(x.detach(), quality.tolist(), subsampling, strict=True)
-    ]
-    return straight_through(x, torch.stack(made).to(x))
+    made = torch.empty(x.shape, dtype=torch.float32)
+    for target, part, q, kind in zip(made, x.detach(), quality.tolist(), subsampling, strict=True):
+        _from_bytes(_recode(_to_bytes(part), int(q), kind), target)
+    return straight_through(x, made.to(x))
 
 
 def jpeg_diff(
@@ -117,13 +117,15 @@ def quantisation_table(quality: int, *, chroma: bool = False) -> Tensor:
 
 def _to_bytes(x: Tensor) -> np.ndarray:
     """``C x H x W`` to ``H x W x C`` uint8, as :func:`restore.image.tensor_to_array`, faster."""
-    levels = (x.to("cpu", torch.float32).clamp(0, 1) * 255).add_(0.5).to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().numpy()
+    levels = x.to("cpu", torch.float32).clamp(0, 1).mul_(255).add_(0.5).to(torch.uint8).numpy()
+    return cv2.merge(list(levels)) if len(levels) == 3 else levels.transpose(1, 2, 0).copy()
 
 
-def _from_bytes(pixels: np.ndarray) -> Tensor:
-    """``H x W x C`` uint8 to ``C x H x W`` float32 in [0, 1]."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).float().contiguous().div_(255)
+def _from_bytes(pixels: np.ndarray, out: Tensor) -> None:
+    """``H x W x C`` uint8 into ``C x H x W`` float32, in [0, 1]."""
+    for plane, target in zip(cv2.split(pixels), out, strict=True):
+        target.copy_(torch.from_numpy(plane))
+    out.div_(255)
 
 
 def _recode(pixels: np.ndarray, quality: int, subsampling: str) -> np.ndarray:

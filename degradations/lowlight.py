@@ -121,7 +121,7 @@ LOW_LIGHT = Degradation(
             "factor on the light",
             span=(0.01, 0.1),
             legal=(0.0, 1.0),
-            levels={224: (0.3, 0.17, 0.1, 0.05, 0.025)},
+            levels={224: (0.3, 0.18, 0.11, 0.065, 0.04)},
         ),
         "shot": Knob(
             "slope of the raw variance over the light; 0: drawn from the seed",

@@ -163,13 +163,24 @@ def test_blind_deblurring_finds_the_psf(samples: Path) -> None:
     clean = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     true = motion_psf(20.0, seed=3).float()
     x = convolve(clean, true) + 2 / 255 * noise(clean.shape)
-    image, found = blind_deblur(x, size=25)
+    image, found, agreement = blind_deblur(x, size=25)
+    assert agreement.shape == (1,) and float(agreement) > 0.85
     assert image.shape == x.shape and torch.allclose(found.sum((1, 2)), torch.ones(1))
     frame = torch.zeros(25, 25)
     r = true.shape[0] // 2
     frame[12 - r : 13 + r, 12 - r : 13 + r] = true
     assert float((found[0] * frame).sum() / found.norm() / frame.norm()) > 0.5
     assert psnr(image, clean) > psnr(x, clean) + 0.5
+
+
+def test_blind_deblurring_leaves_alone_what_it_is_not_sure_of(samples: Path) -> None:
+    pixels = np.asarray(Image.open(samples / "coffee.png").convert("RGB"))[40:200, 100:260]
+    sharp = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    for x in (sharp, 0.5 + 0.05 * noise(sharp.shape)):
+        found = blind_deblur(x)
+        assert torch.equal(found.image, x) and float(found.psf[0, 12, 12]) == 1 == float(found.psf.sum())
+    forced = blind_deblur(sharp, agreement=0)
+    assert not torch.equal(forced.image, sharp) and float(forced.psf[0].max()) < 1
 
 
 def test_light(crop: torch.Tensor) -> None:

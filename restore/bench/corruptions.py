@@ -219,7 +219,9 @@ Mean PSNR to the clean picture in dB, ours / theirs, over {given.limit} photogra
 is the largest of the five. Times are processor milliseconds a picture on one thread, batches of {BATCH}, the
 fastest of {given.repeats} runs each.
 
-**{total["within_bound"]} of {total["corruptions"]} within their bound{faster}.** {slow}The bound is 1.5 dB where both
+**{total["within_bound"]} of {total["corruptions"]} within their bound{faster}.**
+
+{slow}The bound is 1.5 dB where both
 sides draw in their own way ({", ".join(PROCEDURAL)}), else 0.5 dB. By the published tables the error does not grow
 with every severity of: {falling["ours"]} (the package: {falling["theirs"]}).
 

@@ -173,8 +173,11 @@ METHODS_TABLE: dict[str, Method] = {
     "blind-deblur": Method(
         lambda x, **values: blind_deblur(x, **values).image,
         "deblur",
-        "finds the point spread function and takes it out",
-        {"size": Option("odd side of the psf, pixels", 3, 255, whole=True)},
+        "finds the point spread function and takes it out, where it is sure of it",
+        {
+            "size": Option("odd side of the psf, pixels", 3, 255, whole=True),
+            "agreement": Option("of the psfs of two halves, below which nothing is done; 0: always", 0, 1),
+        },
         whole=True,
         bytes_per_pixel=1200,
     ),
