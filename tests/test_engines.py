@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,8 @@ def test_a_choice_keeps_the_network_safe(machine) -> None:
     machine("openvino onnxruntime", True)
     assert choose("auto", "auto", splits=False) == Choice("torch", "bf16")
     assert choose("auto", "auto", safe=("fp32",)) == Choice("openvino", "fp32")
-    assert choose("onnxruntime", "auto") == Choice("onnxruntime", "fp32")
-    assert choose("openvino", "auto", splits=False) == Choice("openvino", "fp32")
+    assert choose("onnxruntime", "auto") == Choice("onnxruntime", "fp32", asked=True)
+    assert choose("openvino", "auto", splits=False) == Choice("openvino", "fp32", asked=True)
     for engine, precision, splits in (("onnxruntime", "bf16", True), ("openvino", "bf16", False)):
         with pytest.raises(UsageError, match="cannot compute"):
             choose(engine, precision, splits=splits)
@@ -152,13 +153,16 @@ class Fixed(nn.Module):
 
 def test_an_engine_that_computes_something_else_is_not_used(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.warns(EngineWarning, match="torch does: its answer at"):
-        engine = build_engine(Fixed(), Choice("onnxruntime", "fp32"), device=CPU, check=True)
+        engine = build_engine(Fixed(), Choice("onnxruntime", "fp32", asked=True), device=CPU, check=True)
     x = torch.rand(1, 3, 8, 9)
     assert torch.equal(engine(x, None), x * 9)
     with pytest.warns(EngineWarning, match="cannot be written as ONNX"):
-        engine = build_engine(Bessel(), Choice("onnxruntime", "fp32"), device=CPU)
+        engine = build_engine(Bessel(), Choice("onnxruntime", "fp32", asked=True), device=CPU)
     assert torch.equal(engine(x, None), torch.special.bessel_j0(x))
     assert capfd.readouterr().out == ""  # stdout is for results
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nobody asked for it: nothing to tell
+        build_engine(Fixed(), Choice("onnxruntime", "fp32"), device=CPU, check=True)
 
 
 def test_an_exported_file_computes_the_whole_network(tmp_path: Path, photo: np.ndarray) -> None:

@@ -11,8 +11,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import typer
 
 from restore.errors import RestoreError, UsageError
+from restore.models import registry
+from restore.tools.models import models
 from restore.tools.qt_resource import read_resource
 from restore.tools.rebuild_photos import Photo, main, read_manifest, rebuild
 
@@ -86,6 +89,19 @@ def test_photographs_are_written_and_what_differs_is_not(tmp_path: Path) -> None
     assert rebuild(photos[:2], tmp_path / "out", debs=tmp_path) == {}  # nothing to fetch
     with pytest.raises(UsageError, match=r"some-photos 1:2\.0-1 is not in"):
         rebuild(photos, tmp_path / "out", debs=tmp_path)
+
+
+def test_verification_wants_hash_licence_data_and_scores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models("denoise", verify=True)
+    assert "verified" in capsys.readouterr().out
+    net, header = registry.load_shipped("denoise")
+    bare = {key: value for key, value in header.items() if key != "licence"}
+    monkeypatch.setattr(registry, "load_shipped", lambda name: (net, bare))
+    with pytest.raises(typer.Exit) as left:
+        models("denoise", verify=True)
+    assert left.value.exit_code == 1 and "does not say its licence" in capsys.readouterr().err
 
 
 def test_the_manifest_names_what_the_cards_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import typer
 from restore.errors import EXIT_SOME_FAILED, WeightsError
 from restore.tools.output import emit_json, say
 
+# What every shipped weight file says of itself.
+CARRIED = ("architecture", "config", "licence", "training_data", "validation")
+
 
 def models(
     name: Annotated[
@@ -62,8 +65,12 @@ def _row(name: str, verify: bool) -> dict[str, Any]:
         row["verified"], row["problem"] = None, None
         if name in SHIPPED:
             try:
-                load_shipped(name)
-                row["verified"] = True
+                _, header = load_shipped(name)
+                missing = [key for key in CARRIED if not header.get(key)]
+                row["verified"] = not missing
+                row["problem"] = (
+                    f"the weight file does not say its {' and '.join(missing)}" if missing else None
+                )
             except WeightsError as error:
                 row["verified"], row["problem"] = False, error.message
     return row

@@ -38,7 +38,7 @@ def build_engine(
         check: compare with torch at sizes other than the traced one first, for networks that nobody has tested.
 
     A network that an engine cannot take, or computes otherwise than torch, is computed by torch, with an
-    :class:`restore.engines.EngineWarning`.
+    :class:`restore.engines.EngineWarning` where the engine was asked for.
     """
     plain = torch_engine(net, device, choice.precision)
     if choice.engine == "torch":
@@ -50,12 +50,13 @@ def build_engine(
         if check:
             _check(made, torch_engine(net, device, "fp32"), parts, channels, conditions)
     except Exception as error:  # engines fail in ways of their own, and torch computes every network
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        warnings.warn(
-            f"engine {choice.engine} cannot compute this network, torch does: {reason}",
-            EngineWarning,
-            stacklevel=2,
-        )
+        if choice.asked:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            warnings.warn(
+                f"engine {choice.engine} cannot compute this network, torch does: {reason}",
+                EngineWarning,
+                stacklevel=2,
+            )
         return plain
     return made
 

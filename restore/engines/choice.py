@@ -41,10 +41,11 @@ class EngineWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine and its arithmetic."""
+    """An engine and its arithmetic; ``asked``: somebody named the engine and is told when another one computes."""
 
     engine: str
     precision: str
+    asked: bool = False
 
 
 def installed(engine: str) -> bool:
@@ -88,15 +89,15 @@ def choose(
     if device.type == "cuda":
         if NEEDS.get(engine):
             raise UsageError(f"engine {engine} computes on the CPU", hint="--device cpu, or --engine torch")
-        return Choice("torch" if engine == "auto" else engine, usual)
+        return Choice("torch", usual) if engine == "auto" else Choice(engine, usual, asked=True)
     if engine == "auto":
         return _fastest(usual, precision, splits=splits)
     if usual in ARITHMETIC[engine] and (usual == "fp32" or splits or not NEEDS[engine]):
-        return Choice(engine, usual)
+        return Choice(engine, usual, asked=True)
     if precision != "auto":
         what = "this network" if usual in ARITHMETIC[engine] else "it"
         raise UsageError(f"engine {engine} cannot compute {what} in {precision}", hint="--precision fp32")
-    return Choice(engine, "fp32")
+    return Choice(engine, "fp32", asked=True)
 
 
 def _fastest(usual: str, asked: str, *, splits: bool) -> Choice:

@@ -47,7 +47,9 @@ class CommunityRestorer(Restorer):
             precision=choice.precision,
             engine=choice.engine,
         )
-        fingerprint = hashlib.sha256(f"{face.sha256} {choice}".encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(
+            f"{face.sha256} {choice.engine} {choice.precision}".encode()
+        ).hexdigest()[:16]
         super().__init__(
             name, spec, fingerprint=fingerprint, device=device, tile=window_side(face.tiling, tile)
         )

@@ -109,6 +109,7 @@ class LearnedRestorer(Restorer):
                 device=self._built_for,
                 conditions=len(self.spec.takes),
                 scale=self.spec.scale,
+                check=not hasattr(self.net, "residual"),  # nobody made it for engines
             )
         return self._engine
 
