@@ -46,11 +46,12 @@ def pairs(
     chosen = np.linspace(0, count - 1, min(limit or count, count)).round().astype(int)
     for file in (files[i] for i in chosen):
         clean = read_clean(root / file)[1]
+        if side is not None:  # cut before it is shrunk: the rest would be thrown away
+            wide = round(side * shrink)
+            top, left = (max(0, (n - wide) // 2) for n in clean.shape[-2:])
+            clean = clean[..., top : top + wide, left : left + wide].contiguous()
         if shrink != 1.0:
             clean = imresize(clean, scale=1 / shrink).clamp(0, 1)
-        if side is not None:
-            top, left = (max(0, (n - side) // 2) for n in clean.shape[-2:])
-            clean = clean[..., top : top + side, left : left + side].contiguous()
         yield clean, condition.degrade(clean, seed=seed, image=file.as_posix())
 
 
