@@ -101,6 +101,7 @@ def test_the_wheel_holds_code_weights_and_samples(tmp_path: Path) -> None:
     for name in ("denoise", "noise-level"):
         for part in ("recipe.toml", "weights.safetensors", "card.md"):
             assert f"restore/models/zoo/{name}/{part}" in held
+    assert {"restore/report/page.css", "restore/report/page.js"} <= held
     assert "restore/samples/cat.png" in held and "restore/py.typed" in held
     tops = {name.split("/")[0] for name in held}
     assert tops == {"restore", next(t for t in tops if t.endswith(".dist-info"))}

@@ -76,9 +76,19 @@ def judge_and_restore(auto: Restorer, x: Tensor, clean: Tensor) -> tuple[Judgeme
 
 
 def run(
-    auto: Restorer, data: Path, *, limit: int | None, rounds: int, mixtures: int, tell: Callable[[str], None]
+    auto: Restorer,
+    data: Path,
+    *,
+    limit: int | None,
+    rounds: int,
+    mixtures: int,
+    crop: int | None,
+    tell: Callable[[str], None],
 ) -> Found:
-    """Looks at everything; ``rounds`` draws per picture and family, mixtures on ``mixtures`` pictures."""
+    """Looks at everything; ``rounds`` draws per picture and family, mixtures on ``mixtures`` pictures.
+
+    With ``crop`` what is degraded is the middle of that side; clean pictures are always looked at whole.
+    """
     found = Found()
     for number, name, clean in _pictures(data, limit):
         image = name.as_posix()
@@ -86,6 +96,9 @@ def run(
         row = {"image": image, "actions": list(judged.actions), "psnr": after, **_said(judged)}
         found.clean.append(row)
         seed = draw.child_seed(0, image)
+        if crop is not None:
+            top, left = (max(0, (n - crop) // 2) for n in clean.shape[-2:])
+            clean = clean[..., top : top + crop, left : left + crop].contiguous()
         for family in FAMILIES:
             for r in range(rounds):
                 severity = SEVERITIES[(number + r) % len(SEVERITIES)]
@@ -205,6 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--rounds", type=int, default=1, help="draws per picture and family")
     parser.add_argument("--mixtures", type=int, default=12, help="pictures that mixtures are made of")
+    parser.add_argument("--crop", type=int, help="degrade only the middles, of this side")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     given = parser.parse_args(arguments)
@@ -213,7 +227,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text, file=sys.stderr, flush=True)
 
     try:
-        counts = {"limit": given.limit, "rounds": given.rounds, "mixtures": given.mixtures}
+        counts = {
+            "limit": given.limit,
+            "rounds": given.rounds,
+            "mixtures": given.mixtures,
+            "crop": given.crop,
+        }
         found = run(load("auto"), given.data, tell=tell, **counts)
         total, made = summary(found), environment(device="cpu")
         page = markdown(total, _note(given, total, made))
@@ -233,14 +252,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _note(given: argparse.Namespace, total: dict[str, Any], made: dict[str, Any]) -> str:
     lost = ", ".join(total["families_without_gain"]) or "none"
     touched = len(total["clean_touched"])
+    crop = f" --crop {given.crop}" if given.crop else ""
+    cut = f" (its middle of {given.crop} x {given.crop})" if given.crop else ""
     return f"""# What `auto` says and does
 
-{total["clean_pictures"]} clean pictures of {given.data.name}, each degraded by every family at severity 3, 4 or 5 and
-stored in 8 bits. **{100 * total["named_rightly"]:.1f} % named rightly; {touched} clean pictures touched;
+{total["clean_pictures"]} clean pictures of {given.data.name}, each{cut} degraded by every family at severity 3, 4 or 5
+and stored in 8 bits. **{100 * total["named_rightly"]:.1f} % named rightly; {touched} clean pictures touched;
 families without a mean gain: {lost}.**
 
 ```console
-$ python -m restore.bench.auto --data {given.data.name}/ --rounds {given.rounds} --mixtures {given.mixtures}
+$ python -m restore.bench.auto --data {given.data.name}/ --rounds {given.rounds} --mixtures {given.mixtures}{crop}
 ```
 
 restore {made["restore"]} ({made["commit"]}), looker {made["weights"]["looker"][:12]}, {made["processor"]},

@@ -33,7 +33,7 @@ from restore.restorers.interval import POOLED, Calibration
 
 DEGRADATIONS = ("noise:sigma=15", "noise:sigma=25", "noise:sigma=50")
 LEVELS = (0.8, 0.9, 0.95)
-SIDE = 256
+SIDE = 192
 # Calibration and fit draw other noise than the test does, also on pictures of the same name.
 FIT_SEED, CALIBRATION_SEED, TEST_SEED = 2, 1, 0
 
@@ -46,11 +46,12 @@ def pairs(
     chosen = np.linspace(0, count - 1, min(limit or count, count)).round().astype(int)
     for file in (files[i] for i in chosen):
         clean = read_clean(root / file)[1]
+        if side is not None:  # cut before it is shrunk: the rest would be thrown away
+            wide = round(side * shrink)
+            top, left = (max(0, (n - wide) // 2) for n in clean.shape[-2:])
+            clean = clean[..., top : top + wide, left : left + wide].contiguous()
         if shrink != 1.0:
             clean = imresize(clean, scale=1 / shrink).clamp(0, 1)
-        if side is not None:
-            top, left = (max(0, (n - side) // 2) for n in clean.shape[-2:])
-            clean = clean[..., top : top + side, left : left + side].contiguous()
         yield clean, condition.degrade(clean, seed=seed, image=file.as_posix())
 
 
@@ -91,7 +92,13 @@ def _factors(found: list[Tensor]) -> dict[str, float]:
 
 
 def measure(
-    restorer: Restorer, table: Calibration, conditions: Sequence[Condition], *, test: Path, limit: int | None
+    restorer: Restorer,
+    table: Calibration,
+    conditions: Sequence[Condition],
+    *,
+    test: Path,
+    limit: int | None = None,
+    crop: int | None = None,
 ) -> list[dict[str, Any]]:
     """One row per condition, level and calibration: ``coverage`` (mean over pictures), ``low``, ``high``, ``width``.
 
@@ -100,7 +107,7 @@ def measure(
     rows = []
     for condition in conditions:
         sorted_ratios, widths = [], []
-        for pair in pairs(test, condition, seed=TEST_SEED, limit=limit, side=None):
+        for pair in pairs(test, condition, seed=TEST_SEED, limit=limit, side=crop):
             y, width = restorer.with_half_width(pair[1], table)
             sorted_ratios.append(((y - pair[0]).abs() / width).flatten().sort().values)
             widths.append(float(width.mean()) * 2 * 255)
@@ -151,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=120, help="to calibrate on")
     parser.add_argument("--fit-pictures", type=int, default=24)
     parser.add_argument("--limit", type=int, help="only so many pictures of --test")
+    parser.add_argument("--crop", type=int, help="only the middles of --test, of this side")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--table", type=Path)
     parser.add_argument("--json", type=Path)
@@ -188,7 +196,7 @@ def _run(given: argparse.Namespace) -> int:
         _write(given.table, dumps(table.to_json()))
     if given.test is None:
         return 0
-    rows = measure(restorer, table, conditions, test=given.test, limit=given.limit)
+    rows = measure(restorer, table, conditions, test=given.test, limit=given.limit, crop=given.crop)
     off = [
         abs(r["coverage"] - r["level"]) for r in rows if r["kind"] == "right" and abs(r["level"] - 0.9) < 1e-9
     ]
@@ -207,6 +215,7 @@ def _command(given: argparse.Namespace) -> str:
         if getattr(given, option) is not None:
             words += [f"--{option}", f"{getattr(given, option).name}/"]
     words += [f"-d {text}" for text in given.degradation or ()]
+    words += [f"--crop {given.crop}"] if given.crop else []
     return " ".join([*words, f"--pictures {given.pictures} --fit-pictures {given.fit_pictures}"])
 
 
@@ -217,10 +226,11 @@ def _note(
     off: float,
     made: dict[str, Any],
 ) -> str:
+    middles = f" (middles of {given.crop} x {given.crop})" if given.crop else ""
     return f"""# Intervals of `{given.model}`: do they hold what they say?
 
-Share of true values inside the interval, mean over the {rows[0]["pictures"]} pictures of {given.test.name}, all
-channels, noise on float pictures, not clipped. "calibrated on" is the degradation the factor was set for: the
+Share of true values inside the interval, mean over the {rows[0]["pictures"]} pictures of {given.test.name}{middles},
+all channels, noise on float pictures, not clipped. "calibrated on" is the degradation the factor was set for: the
 picture's own, all of them together ("{POOLED}", used when nobody says), or another one (what a mistake costs). At 90 %
 the right ones are off by {100 * off:.1f} points at most. Fitted on {table.about.get("fit")}; calibrated on
 {table.about.get("calibrated")}.

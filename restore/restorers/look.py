@@ -68,7 +68,7 @@ def look(
 def measured(
     family: str, read: Read, height: int, width: int, *, device: torch.device, tables: Tables | None
 ) -> tuple[float | None, str]:
-    """A size of what was found, where one can be measured, and its unit."""
+    """A size of what was found, where one can be measured, and its unit (light in percent)."""
     if family == "noise":
         return 255 * float(look_for_noise(read, height, width, device=device)[0]), "sigma"
     if family == "jpeg":
@@ -78,7 +78,7 @@ def measured(
         pixels = (quantise(part) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return float(find_quality(np.ascontiguousarray(pixels))), "quality"
     if family == "lowlight":
-        return 100 * float(_small(read, height, width).mean()), "mean light %"
+        return 100 * float(_small(read, height, width).mean()), "mean light"
     return None, ""
 
 
