@@ -46,7 +46,6 @@ def html_page(
     facts: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
     comparisons: Sequence[Comparison] = (),
-    figures: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page as text.
 
@@ -56,15 +55,10 @@ def html_page(
         tables: see :class:`Table`; the best value of each group is marked.
         comparisons: see :class:`Comparison`. Up to 512 px a side they are stored exactly (PNG); larger ones
             are previews (JPEG, quality 92), and the page says so.
-        figures: plots as (caption, ``data:`` address of a picture).
     """
     parts = [f"<h1>{html.escape(title)}</h1>"]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     parts += [_table(table) for table in tables]
-    parts += [
-        f'<p><img alt="" src="{html.escape(uri)}" style="max-width:100%;background:#fff"><br>{html.escape(caption)}</p>'
-        for caption, uri in figures
-    ]
     if comparisons:
         parts.append("<h2>Look</h2>")
         if any(max(v.shape[:2]) > _EXACT for c in comparisons for _, v in c.views):
