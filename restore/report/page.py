@@ -41,7 +41,6 @@ def html_page(
     tables: Sequence[Table] = (),
     comparisons: Sequence[Comparison] = (),
     pictures: int | None = None,
-    figures: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page as text.
 
@@ -52,15 +51,10 @@ def html_page(
         comparisons: see :class:`Comparison`. Up to 384 px a side they are stored exactly (PNG); larger ones
             are previews (JPEG), and the page says so.
         pictures: how many there are; where fewer are shown the page says so.
-        figures: plots as (caption, ``data:`` address of a picture).
     """
     parts = [f"<h1>{html.escape(title)}</h1>"]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     parts += [_table(table) for table in tables]
-    parts += [
-        f'<p><img alt="" src="{html.escape(uri)}" style="max-width:100%;background:#fff"><br>{html.escape(caption)}</p>'
-        for caption, uri in figures
-    ]
     if comparisons:
         parts.append("<h2>Look</h2>")
         if pictures is not None and pictures > len(comparisons):

@@ -57,6 +57,7 @@ def fit(
     is_main: bool = True,
     report: Callable[[str], None] = print,
     on_best: Callable[[nn.Module, int, dict[str, float]], None] = lambda net, step, scores: None,
+    around: Callable[[Any], Any] = lambda step: step,
 ) -> Fit:
     """Trains ``net`` for ``config.steps`` steps; with ``resume`` continues from ``out/last.pt``, bit for bit.
 
@@ -66,6 +67,7 @@ def fit(
         validate: scores of the averaged weights; ``scores["score"]`` decides what is best (higher is better).
         wrap, mean_over_processes, is_main: how several processes work together.
         on_best: called with the averaged weights whenever the score is the best so far.
+        around: changes the step, e.g. adds to its loss (:func:`restore.train.guided.guided`).
 
     Raises:
         TrainingError: a loss that is not finite, naming the step; nothing to resume from.
@@ -74,6 +76,7 @@ def fit(
     state = State(net, config)
     start = load_state(out / "last.pt", state, device) if resume else 0
     training = wrap(net)
+    step_loss = around(step_loss)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
     batches = Prefetch(make_batch, start=start, stop=config.steps)
     log = Log(out / "log.jsonl", keep_until=start, enabled=is_main)

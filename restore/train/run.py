@@ -53,6 +53,7 @@ def train(
     device: str = "auto",
     threads: int | None = None,
     report: Callable[[str], None] = print,
+    around: Callable[[Any], Any] = lambda step: step,
 ) -> Fit:
     """Trains a network by its recipe.
 
@@ -64,6 +65,7 @@ def train(
         degraded: their degraded partners, matched by name, for a recipe whose ``degradation`` and ``conditions``
             are empty; they are used at the size they have.
         init: weights to start from instead of random ones; a network with more blocks grows out of them.
+        around: changes the step, e.g. adds a task's loss (:func:`restore.train.guided.guided`).
 
     Raises:
         UsageError: ``out`` already holds a run and neither ``resume`` nor another folder is asked for.
@@ -114,6 +116,7 @@ def train(
             is_main=processes.is_main,
             report=say,
             on_best=keep_best,
+            around=around,
         )
         say(
             f"best {result.best:.3f} at step {result.best_step}, in {duration(result.seconds)}; "

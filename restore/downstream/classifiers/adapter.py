@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.downstream.labelled import Labelled
-from restore.errors import UsageError
 from restore.resample import imresize
 
 HEAD_LAYERS = (nn.Linear,)
@@ -87,27 +87,28 @@ class Classifier(nn.Module):
         keep = max(1, round(min(height, width) * p.crop))
         top, left = (height - keep) // 2, (width - keep) // 2
         square = x[..., top : top + keep, left : left + keep]
-        return imresize(square, size=(p.side, p.side), kernel=p.kernel).clamp(0, 1)
+        if x.requires_grad:  # an attack, or training through the classifier
+            resized = F.interpolate(square, (p.side, p.side), mode=p.kernel, antialias=True)
+        else:
+            resized = imresize(square, size=(p.side, p.side), kernel=p.kernel)
+        return resized.clamp(0, 1)
 
     def normalise(self, x: Tensor) -> Tensor:
         """Pictures in [0, 1] as the network was trained on them."""
         return (x - self.get_buffer("mean")) / self.get_buffer("std")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``B x classes``; gradients pass to ``x`` where the picture already has the classifier's size."""
+        """Logits ``B x classes``; gradients pass to ``x``."""
         return self.net(self.normalise(self.fit_picture(x)))
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(logits, features): features are the input of the last linear layer, ``B x D``.
 
-        Raises:
-            UsageError: a network without a linear layer that could be found.
+        Of a network whose layers cannot be seen (a file) the logits stand for the features.
         """
         if self.head_layer is None:
-            raise UsageError(
-                f"{self.name} has no linear layer that could be found, so it has no features",
-                hint="give the module to Classifier(..., head=...)",
-            )
+            logits = self.forward(x)
+            return logits, logits
         held: list[Tensor] = []
         with hooked([self.head_layer], lambda _, given: held.append(given)):
             logits = self.forward(x)
