@@ -48,6 +48,7 @@ class Method:
         stages: how often the variables change their meaning; the steps are shared between the stages.
         betas: Adam's. draws: how often the loss of a step is drawn and averaged.
         uses_generator: False for controls, which have pixels or weights of their own instead.
+        simulates_noise: known noise is added to A x afresh at every step (SPHInX's way of denoising).
     """
 
     name = ""
@@ -60,6 +61,7 @@ class Method:
     betas = (0.9, 0.999)
     draws = 1
     uses_generator = True
+    simulates_noise = False
 
     def __init__(self, *, rate: float | None = None) -> None:
         if rate is not None:

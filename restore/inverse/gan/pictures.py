@@ -121,7 +121,7 @@ def invert_pictures(
             seeds=seeds,
             batch=batch,
             restarts=job.restarts,
-            noise_sigma=noise,
+            noise_sigma=noise if inverter.method.simulates_noise else 0.0,
             patience=job.patience,
             time_budget=budget,
             report=on_step,

@@ -37,6 +37,7 @@ class Sphinx(Method):
     name = "sphinx"
     steps = 5000
     perceptual = 1.5
+    simulates_noise = True
 
     def __init__(
         self,
