@@ -5,8 +5,9 @@ picture, weighs every skip and the middle of the network, and weighs what is add
 stays as it is by construction.
 
 The defaults are the published network. Two knobs make it cheap on a CPU without another design: ``shrink`` lets the
-trunk work on the area-averaged picture, and the ``affine`` head then predicts gains and offsets per colour,
-``r = gain x + offset``, as smooth maps: the detail is the picture's own, enlarged maps cannot draw a grid.
+trunk work at a part of the resolution, and other heads then predict gains and offsets per colour,
+``r = gain x + offset``. The gains are smooth maps, so the detail is the picture's own. The offsets are smooth as well
+(``affine``: it cannot draw a grid, and cannot take noise away either) or a value for every pixel (``detail``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from restore.image import GREY
 from restore.models.spec import ModelSpec
 
 NORMS = ("batch", "group", "instance", "pixel", "none")
-HEADS = {"residual": 3, "affine": 6}
+HEADS = ("residual", "affine", "detail")
 
 
 class PixelNorm(nn.Module):
@@ -46,7 +47,8 @@ class EnlightenGenerator(nn.Module):
             tiles are not equal to the whole.
         attention: ``luma``, or ``none`` (A = 1 everywhere, for the ablation).
         shrink: the trunk works at 1 / shrink of the resolution.
-        head: ``residual`` (published) or ``affine`` (gains and offsets).
+        head: ``residual`` (published), ``affine`` (smooth gains and offsets) or ``detail`` (smooth gains and an offset
+            for every pixel; the trunk then sees every pixel too, packed into channels instead of averaged).
 
     ``forward(x)`` takes ``B x 3 x H x W`` in [0, 1] of any size; the result is not clamped. Inside, values are in
     [-1, 1] as published.
@@ -66,7 +68,7 @@ class EnlightenGenerator(nn.Module):
         for name, value, known in (
             ("norm", norm, NORMS),
             ("attention", attention, ("luma", "none")),
-            ("head", head, tuple(HEADS)),
+            ("head", head, HEADS),
         ):
             if value not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
@@ -76,7 +78,8 @@ class EnlightenGenerator(nn.Module):
         self.multiple = shrink * 2**pools
         self.radius = _radius(pools, shrink)
         widths = [base * 2**level for level in range(pools + 1)]
-        inputs = [4, *widths[:-2]]
+        packed = shrink**2 if head == "detail" else 1
+        inputs = [4 * packed, *widths[:-2]]
         self.encoder = nn.ModuleList(
             nn.Sequential(_block(a, b, norm), _block(b, b, norm))
             for a, b in zip(inputs, widths[:-1], strict=True)
@@ -88,8 +91,12 @@ class EnlightenGenerator(nn.Module):
             nn.Sequential(_block(2 * w, w, norm), _block(w, w, norm if level else "none"))
             for level, w in enumerate(widths[:-1])
         )
-        self.head = nn.Conv2d(base, HEADS[head], 1)
+        self.head = nn.Conv2d(base, {"residual": 3, "affine": 6, "detail": 3 + 3 * packed}[head], 1)
         self.apply(_start_small if norm != "none" else _start_by_fan)
+        if head == "detail":  # all pixels of a cell start alike, else the first pictures have a grid
+            with torch.no_grad():
+                alike = self.head.weight[3:].view(3, packed, base, 1, 1)
+                alike.copy_(alike[:, :1].clone().expand_as(alike))
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -110,21 +117,28 @@ class EnlightenGenerator(nn.Module):
         height, width = x.shape[-2:]
         padded = _pad_to(x, self.multiple)
         attention = dark_attention(padded) if self.attention == "luma" else torch.ones_like(padded[:, :1])
-        maps = self._maps(torch.cat([2 * padded - 1, attention], 1)).to(x.dtype)
-        if self.head_kind == "affine":
-            gain, offset = maps.chunk(2, 1)
-            residual = gain * padded + 0.5 * offset
+        maps = self._maps(2 * padded - 1, attention)
+        if self.head_kind == "residual":
+            residual = 0.5 * self._enlarged(maps, padded)
         else:
-            residual = 0.5 * maps
+            gain, offset = maps.split([3, maps.shape[1] - 3], 1)
+            smooth = self.head_kind == "affine" or self.shrink == 1
+            offset = self._enlarged(offset, padded) if smooth else F.pixel_shuffle(offset, self.shrink)
+            residual = self._enlarged(gain, padded) * padded + 0.5 * offset.to(x.dtype)
         residual, attention = residual[..., :height, :width], attention[..., :height, :width]
         return x + residual * attention, residual, attention
 
-    def _maps(self, h: Tensor) -> Tensor:
-        """What the head says, at the resolution of ``h`` (``B x 4 x H x W``, sides on the grid)."""
-        full = h.shape[-2:]
+    def _enlarged(self, maps: Tensor, like: Tensor) -> Tensor:
+        """Maps of the trunk at the size and in the precision of ``like``, without corners."""
         if self.shrink > 1:
-            h = F.avg_pool2d(h, self.shrink)
-        attentions, skips = [h[:, 3:]], []
+            maps = F.interpolate(maps.float(), size=like.shape[-2:], mode="bilinear", align_corners=False)
+        return maps.to(like.dtype)
+
+    def _maps(self, x: Tensor, attention: Tensor) -> Tensor:
+        """What the head says, at the resolution of the trunk, for sides on the grid."""
+        h = torch.cat([x, attention], 1)
+        attentions, skips = [F.avg_pool2d(attention, self.shrink)], []
+        h = F.pixel_unshuffle(h, self.shrink) if self.head_kind == "detail" else F.avg_pool2d(h, self.shrink)
         for level in self.encoder:
             h = level(h)
             skips.append(h * attentions[-1])
@@ -135,10 +149,7 @@ class EnlightenGenerator(nn.Module):
             # align_corners=False, unlike the framework of 2019: output pixels then do not drift against input pixels.
             h = up(F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False))
             h = decoder(torch.cat([h, skips.pop()], 1))
-        maps = self.head(h)
-        if self.shrink > 1:
-            maps = F.interpolate(maps.float(), size=full, mode="bilinear", align_corners=False)
-        return maps
+        return self.head(h)
 
 
 def dark_attention(x: Tensor) -> Tensor:

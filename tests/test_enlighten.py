@@ -43,7 +43,7 @@ def test_critic_maps_have_the_published_sizes() -> None:
     assert PatchCritic(n_layers=4, ndf=2)(picture(1, 3, 32, 32)).shape[-2:] == (5, 5)
 
 
-@pytest.mark.parametrize("knobs", [{}, {"shrink": 2, "head": "affine", "norm": "pixel"}])
+@pytest.mark.parametrize("knobs", [{}, {"shrink": 2, "head": "detail", "norm": "pixel"}])
 def test_white_stays_white(knobs: dict) -> None:
     torch.manual_seed(0)
     net = grown(EnlightenGenerator(base=4, pools=3, **knobs))
@@ -64,7 +64,7 @@ def test_any_size_and_any_batch(norm: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("norm", "shrink", "head"), [("batch", 1, "residual"), ("pixel", 2, "affine"), ("none", 4, "affine")]
+    ("norm", "shrink", "head"), [("batch", 1, "residual"), ("pixel", 2, "detail"), ("none", 4, "affine")]
 )
 def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
     torch.manual_seed(2)
@@ -93,6 +93,12 @@ def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
     assert len(tiles) > 1 and about.tiling == "supported"
     assert float((out - whole).abs().max()) < 1e-4 < float((whole - x).abs().max())
     assert EnlightenGenerator(base=4, norm="group").spec(task="x", conditions=()).tiling == "discouraged"
+
+
+def test_a_fresh_network_draws_no_grid() -> None:
+    torch.manual_seed(4)
+    net = EnlightenGenerator(base=8, pools=2, norm="pixel", shrink=4, head="detail").eval()
+    assert net.head.weight[3:].view(3, 16, 8).var(1).max() == 0 < net.head.weight[3:].var()
 
 
 def test_attention_is_a_knob() -> None:

@@ -19,6 +19,7 @@ from restore.errors import ConfigError, RestoreError, TrainingError, UsageError
 from restore.models.weights import read_weights
 from restore.train.adversarial import Round, Rules, Turn, play
 from restore.train.board import set_up
+from restore.train.calm import calm_loss
 from restore.train.game_config import GameConfig, build_critics, load_game_config, make_game_config
 from restore.train.game_data import open_sides
 from restore.train.game_run import play_recipe
@@ -211,6 +212,25 @@ def test_one_folder_is_split_into_halves_that_share_nothing(many: Path) -> None:
         open_sides(tiny(), data=None, low=many, normal=None, report=quiet)
     with pytest.raises(UsageError, match="either"):
         open_sides(tiny(), data=many, low=many, normal=None, report=quiet)
+
+
+def test_noise_is_taught_on_dimmed_good_pictures(folders) -> None:
+    config = tiny(weights={"calm": 2.0}, batch=8, calm_sigma=0.05)
+    sides = open_sides(config, data=None, low=folders[0], normal=folders[1], report=quiet)
+    whole = unpaired_batches(config, sides, CPU)(0)
+    parts = [unpaired_batches(config, sides, CPU, part=(rank, 2))(0) for rank in range(2)]
+    for key in ("dim", "noisy"):
+        assert torch.equal(whole[key], torch.cat([p[key] for p in parts])), key
+    light = whole["normal"].mean((1, 2, 3))
+    ratio = (light / whole["dim"].mean((1, 2, 3)))[light > 0.02].tolist()  # a picture has a black corner
+    assert all(0.999 <= r <= 6.001 for r in ratio) and max(ratio) > 2
+    assert 0.005 < float((whole["noisy"] - whole["dim"]).std()) < 0.05
+    plain = unpaired_batches(tiny(batch=8), sides, CPU)(0)
+    assert "noisy" not in plain and torch.equal(plain["low"], whole["low"])
+    net = torch.nn.Conv2d(3, 3, 3, padding=1)
+    calm_loss(net, whole["dim"], whole["noisy"]).backward()
+    assert net.weight.grad is not None and float(net.weight.grad.abs().sum()) > 0
+    assert float(calm_loss(net, whole["dim"], whole["dim"])) == 0
 
 
 @pytest.mark.parametrize("without", ["local", "feature", "relativism"])

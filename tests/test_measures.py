@@ -14,6 +14,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from restore.bench import run_bench
+from restore.bench.show import bench_page
 from restore.errors import UsageError, WeightsError
 from restore.image import array_to_tensor
 from restore.metrics.brisque import brisque, brisque_features
@@ -171,4 +172,5 @@ def test_in_the_bench(samples: Path) -> None:
     text = result.markdown()
     assert "CIEDE2000" in text and "not comparable" in text and "set distances: random-s4" in text
     assert "--metric ciede2000,psnr-gt-mean --sets random-s4" in result.command
-    assert {"ciede2000", "psnr-gt-mean"} <= result.rows[0].keys()
+    assert {c.key for c in result.row_columns} <= result.rows[0].keys()
+    assert bench_page(result).count("<th>CIEDE2000") + bench_page(result).count(">CIEDE2000</th>") >= 2

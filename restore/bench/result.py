@@ -98,16 +98,25 @@ class BenchResult:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns of the summary: the usual ones, and what was asked for besides."""
-        asked = [MEASURES[name] for name in self.options.get("metrics", ())]
-        names = self.options.get("metrics", ())
-        more = [Column(n, m.label, m.digits, best=m.best) for n, m in zip(names, asked, strict=True)]
+        more = self._asked
         if self.options.get("sets"):
-            more += [
+            more = [
+                *more,
                 Column("frechet", "Frechet", 2, best="low"),
                 Column("kernel", "kernel x1000", 3, best="low"),
             ]
         place = next(i for i, c in enumerate(COLUMNS) if c.key == "ssim_y") + 1
         return (*COLUMNS[:place], *more, *COLUMNS[place:])
+
+    @property
+    def row_columns(self) -> tuple[Column, ...]:
+        """The columns of single pictures: the usual ones, and what was asked for besides."""
+        return (*ROW_COLUMNS[:-1], *self._asked, ROW_COLUMNS[-1])
+
+    @property
+    def _asked(self) -> list[Column]:
+        found = {name: MEASURES[name] for name in self.options.get("metrics", ())}
+        return [Column(name, m.label, m.digits, best=m.best) for name, m in found.items()]
 
     @property
     def command(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from restore.bench.compare import CompareResult
-from restore.bench.result import ROW_COLUMNS, BenchResult
+from restore.bench.result import BenchResult
 from restore.errors import UsageError
 from restore.files import atomic_write
 from restore.report import Comparison, Table, contact_sheet, html_page
@@ -30,7 +30,7 @@ def bench_page(result: BenchResult) -> str:
         facts={**facts, "seed": result.options["seed"], **result.environment},
         tables=[
             Table("Means", result.summary, result.columns, group="degradation"),
-            Table("Every picture", result.rows, ROW_COLUMNS, folded=True),
+            Table("Every picture", result.rows, result.row_columns, folded=True),
         ],
         comparisons=result.looks,
         pictures=result.data["pictures"] * len(result.options["degradations"]),

@@ -17,11 +17,12 @@ from restore.train.config import Config, _range_problems, checked_values, overri
 # Terms of the generator's loss by step, with the published weights.
 TERMS: dict[str, dict[str, float]] = {
     "unpaired": {"global": 1.0, "local": 1.0, "feature": 1.0, "feature_local": 1.0},
-    "paired-adversarial": {"content": 0.5, "perceptual": 0.006, "full": 0.001, "patch": 0.001},
+    # The two critics are averaged: half of the released 0.001 each.
+    "paired-adversarial": {"content": 0.5, "perceptual": 0.006, "full": 0.0005, "patch": 0.0005},
     "curves": {"spatial": 1.0, "exposure": 10.0, "colour": 5.0, "smooth": 200.0},
 }
 # What may be asked for besides; off unless a recipe gives a weight.
-EXTRA_TERMS: dict[str, tuple[str, ...]] = {"unpaired": ("exposure", "colour", "smooth")}
+EXTRA_TERMS: dict[str, tuple[str, ...]] = {"unpaired": ("exposure", "colour", "smooth", "calm")}
 CRITICS = {"unpaired": ("global", "local"), "paired-adversarial": ("full", "patch"), "curves": ()}
 
 
@@ -43,6 +44,7 @@ class GameConfig(Config):
     jitter_share: float = 0.5  # inputs darkened before the network, while the features' target is not
     jitter: tuple[float, ...] = (2.0, 4.0)  # divisors
     exposure_level: float = 0.6
+    calm_sigma: float = 0.08  # largest noise of the term "calm", in units of [0, 1]
     sheets: int = 6  # held-out pictures on each sample sheet
     # usual values of games
     lr: float = 1e-4
@@ -88,6 +90,7 @@ class GameConfig(Config):
             "jitter": len(self.jitter) == 2 and 1 <= self.jitter[0] <= self.jitter[1],
             "critic_lr": self.critic_lr >= 0,
             "exposure_level": 0 < self.exposure_level < 1,
+            "calm_sigma": 0 <= self.calm_sigma <= 1,
             "sheets": self.sheets >= 0,
         }
         found += [

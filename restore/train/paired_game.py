@@ -36,7 +36,8 @@ def paired_game_turns(config: GameConfig, features: FeatureNet | None, processes
         seen.left["out"] = out.detach()
         losses: dict[str, Tensor] = {}
         if config.weight("content") > 0:
-            losses["content"] = config.weight("content") * (out - clean).square().mean()
+            # Of values in [-1, 1], for which the published weights are.
+            losses["content"] = config.weight("content") * (2 * (out - clean)).square().mean()
         if config.weight("perceptual") > 0 and features is not None:
             losses["perceptual"] = config.weight("perceptual") * perceptual(features, out, clean)
         for name in critics:

@@ -22,6 +22,7 @@ from restore.losses.perceptual import self_feature
 from restore.losses.zero_reference import colour_constancy, exposure, smoothness
 from restore.models.features import FeatureNet
 from restore.train.adversarial import Round, Terms, Turn
+from restore.train.calm import calm_loss, calm_pairs
 from restore.train.game_config import GameConfig
 from restore.train.game_data import Sides
 from restore.train.health import game_notes
@@ -65,6 +66,9 @@ def unpaired_batches(
         if simulate is not None:
             params = simulate.sample((config.batch, *x.shape[1:]), generator=g).select(mine)
             x = quantise(simulate.apply(x, params))
+        calm: Batch = {}
+        if config.weight("calm") > 0:
+            calm = calm_pairs(target, batch=config.batch, part=mine, sigma=config.calm_sigma, generator=g)
         darker = x / divisors.to(x).view(-1, 1, 1, 1)
         layout = torch.channels_last
         return {
@@ -72,6 +76,7 @@ def unpaired_batches(
             "input": darker.contiguous(memory_format=layout),
             "normal": target.contiguous(memory_format=layout),
             "offsets": offsets,
+            **calm,
         }
 
     return make
@@ -122,6 +127,9 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
                 # Content is compared with the picture before it was darkened further.
                 ours, theirs = (views(batch, x, view) for x in (out, batch["low"]))
                 losses[name] = config.weight(name) * self_feature(_given(features), ours, theirs)
+        if config.weight("calm") > 0:
+            net = seen.nets["generator"]
+            losses["calm"] = config.weight("calm") * calm_loss(net, batch["dim"], batch["noisy"])
         for name, term in _optional_terms(config, out, added).items():
             losses[name] = config.weight(name) * term
         if not losses:

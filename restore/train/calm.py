@@ -1,0 +1,48 @@
+"""Noise taught without pairs: what a network makes of a dimmed good picture must not depend on noise added to it.
+
+Dimmed pictures of the well-lit side are clean, so the network's own answer to them (without gradient) is a target
+without noise. Nothing is known of any dark picture's truth; not part of the published EnlightenGAN.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.degradations import sample as draw
+from restore.image import quantise
+
+# Dimmed by up to this divisor, as dark pictures are.
+DIMMEST = 6.0
+
+
+def calm_pairs(
+    normal: Tensor, *, batch: int, part: slice, sigma: float, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """``{"dim", "noisy"}``: the pictures dimmed, and the same with noise, clipped and rounded to 8 bits.
+
+    Args:
+        normal: ``B x 3 x H x W`` in [0, 1]: the share ``part`` of a batch of ``batch``.
+        sigma: largest standard deviation, in units of [0, 1]. Half of the fields are coarse (of pixels twice as
+            large), as a demosaiced or scaled picture's noise is.
+    """
+    seeds = draw.draw_seeds(batch, generator)[part]
+    divisors, strengths, kinds = (
+        draw.draw_uniform(batch, low, high, generator)[part].to(normal).view(-1, 1, 1, 1)
+        for low, high in ((1.0, DIMMEST), (0.0, sigma), (0.0, 1.0))
+    )
+    fine = draw.normal_fields(seeds, tuple(normal.shape[1:])).to(normal)
+    coarse = F.interpolate(F.avg_pool2d(fine, 2, ceil_mode=True), size=fine.shape[-2:], mode="bilinear")
+    coarse = coarse / coarse.std((1, 2, 3), keepdim=True)
+    dim = normal / divisors
+    noisy = quantise(dim + strengths * torch.where(kinds < 0.5, coarse, fine))
+    layout = torch.channels_last
+    return {"dim": dim.contiguous(memory_format=layout), "noisy": noisy.contiguous(memory_format=layout)}
+
+
+def calm_loss(net: nn.Module, dim: Tensor, noisy: Tensor) -> Tensor:
+    """Mean absolute difference between the answers to both; no gradient goes through the one to ``dim``."""
+    with torch.no_grad():
+        target = net(dim).float()
+    return (net(noisy).float() - target).abs().mean()
