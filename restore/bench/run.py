@@ -19,6 +19,7 @@ from restore.bench.save import Saver
 from restore.bench.score import Entry, Tally, read_clean, score_picture
 from restore.errors import RestoreError, UsageError
 from restore.files import find_pictures
+from restore.image import quantise, to_y601
 from restore.runtime import pick_device, threads
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -37,6 +38,7 @@ def run_bench(
     thread_count: int | None = None,
     save: Path | str | None = None,
     looks: int = 0,
+    luma: bool = False,
     progress: Progress | None = None,
 ) -> BenchResult:
     """Degrades every picture, restores it with every model, and scores it against the original.
@@ -57,6 +59,8 @@ def run_bench(
         thread_count: processor threads; None: as they are set.
         save: a folder for what the models made, as PNG, ``condition/model/picture.png``.
         looks: how many pictures, evenly spread, are kept as crops for a sheet or a page.
+        luma: only the luma of the pictures (BT.601, studio range, 8 bits), as grey ones, takes part: how JPEG
+            artefacts are scored.
         progress: called as (rows done, rows in all, picture).
 
     Raises:
@@ -72,8 +76,9 @@ def run_bench(
         entries, skipped = _entries(wanted, conditions, device=where, precision=precision, tile=tile)
         saver = Saver(Path(save), files) if save is not None else None
         tally = Tally(seed)
-        pixels = _go(tally, entries, root, files, saver=saver, looks=looks, progress=progress)
+        pixels = _go(tally, entries, root, files, saver=saver, looks=looks, luma=luma, progress=progress)
         channels = "+".join({1: "grey", 3: "rgb"}[c] for c in sorted(tally.channels, reverse=True)) or "none"
+        channels = "luma601" if luma else channels
         summary = _summary(tally, entries, channels)
         used = sorted({c.precision for e in entries for c in e.contenders if c.precision})
         memory = "growth at the peak of CUDA's allocator" if where.startswith("cuda") else memory_method()
@@ -94,6 +99,7 @@ def run_bench(
                 "precision": precision,
                 "tile": tile,
                 "threads": thread_count,
+                "luma": luma,
             },
             rows=tally.rows,
             summary=summary,
@@ -123,6 +129,7 @@ def _go(
     *,
     saver: Saver | None,
     looks: int,
+    luma: bool,
     progress: Progress | None,
 ) -> str:
     """Reads and scores every picture; returns the hash of all pixels read, in the order of their paths."""
@@ -141,6 +148,7 @@ def _go(
 
         try:
             picture, clean = read_clean(root / file)
+            clean = quantise(to_y601(clean)) if luma else clean
         except RestoreError as error:
             tally.failures.append({"image": file.as_posix(), "error": error.message})
             continue
