@@ -12,8 +12,7 @@ from restore.errors import UsageError, did_you_mean
 from restore.report import Column, Comparison, markdown_table
 
 SCHEMA = 1
-METRICS = ("psnr", "psnr_y", "ssim", "ssim_y")  # higher is better: what can be a gate
-MEASURES = (*METRICS, "cast")
+METRICS = ("psnr", "psnr_y", "ssim", "ssim_y")
 
 COLUMNS = (
     Column("degradation", "degradation"),
@@ -24,7 +23,6 @@ COLUMNS = (
     Column("psnr_y", "PSNR-Y", 2, best="high"),
     Column("ssim", "SSIM", 4, best="high"),
     Column("ssim_y", "SSIM-Y", 4, best="high"),
-    Column("cast", "cast", 2, best="low"),
     Column("seconds_per_megapixel", "s/MP", 3, best="low"),
     Column("cpu_seconds_per_megapixel", "CPU s/MP", 3, best="low"),
     Column("peak_memory_mb", "peak MB", 0, best="low"),
@@ -100,11 +98,10 @@ class BenchResult:
     def command(self) -> str:
         """The command that makes these numbers again, run beside the folder of the pictures."""
         given = self.options
-        words = ["restore", "bench"]
+        words = ["restore", "bench", *(["--luma"] if given.get("luma") else [])]
         for label in given["degradations"]:
             words += ["-d", label]
         words += ["-m", ",".join(given["models"]), "--data", f"{self.data['folder']}/"]
-        words += ["--luma"] if given.get("luma") else []
         plain = {"seed": 0, "limit": None, "precision": "auto", "tile": None, "threads": None}
         for key, usual in plain.items():
             if given.get(key) != usual:
@@ -161,7 +158,7 @@ def summarise(
     return {
         "model": model,
         "degradation": degradation,
-        **{m: mean([r[m] for r in mine]) for m in MEASURES},
+        **{m: mean([r[m] for r in mine]) for m in METRICS},
         "seconds_per_megapixel": rate("seconds"),
         "cpu_seconds_per_megapixel": rate("cpu_seconds"),
         "images": len(mine),

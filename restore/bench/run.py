@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +20,6 @@ from restore.bench.save import Saver
 from restore.bench.score import Entry, Tally, read_clean, score_picture
 from restore.errors import RestoreError, UsageError
 from restore.files import find_pictures
-from restore.image import quantise, to_y601
 from restore.runtime import pick_device, threads
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -67,7 +67,8 @@ def run_bench(
         UsageError: an unknown name or value, no pictures, or a model that fits no condition.
     """
     wanted = _models(models)
-    conditions = list({c.label: c for c in map(parse_condition, degradations)}.values())
+    asked = [replace(parse_condition(text), luma=luma) for text in degradations]
+    conditions = list({c.label: c for c in asked}.values())
     if not conditions:
         raise UsageError("expected at least one degradation", hint="-d noise:sigma=25")
     root, files, total = list_pictures(Path(data), limit)
@@ -76,9 +77,8 @@ def run_bench(
         entries, skipped = _entries(wanted, conditions, device=where, precision=precision, tile=tile)
         saver = Saver(Path(save), files) if save is not None else None
         tally = Tally(seed)
-        pixels = _go(tally, entries, root, files, saver=saver, looks=looks, luma=luma, progress=progress)
+        pixels = _go(tally, entries, root, files, saver=saver, looks=looks, progress=progress)
         channels = "+".join({1: "grey", 3: "rgb"}[c] for c in sorted(tally.channels, reverse=True)) or "none"
-        channels = "luma601" if luma else channels
         summary = _summary(tally, entries, channels)
         used = sorted({c.precision for e in entries for c in e.contenders if c.precision})
         memory = "growth at the peak of CUDA's allocator" if where.startswith("cuda") else memory_method()
@@ -92,6 +92,7 @@ def run_bench(
                 "pixels": f"blake2b:{pixels}",
             },
             options={
+                "luma": luma,
                 "degradations": [c.label for c in conditions],
                 "models": [label_of(model) for model in wanted],
                 "seed": seed,
@@ -99,7 +100,6 @@ def run_bench(
                 "precision": precision,
                 "tile": tile,
                 "threads": thread_count,
-                "luma": luma,
             },
             rows=tally.rows,
             summary=summary,
@@ -129,7 +129,6 @@ def _go(
     *,
     saver: Saver | None,
     looks: int,
-    luma: bool,
     progress: Progress | None,
 ) -> str:
     """Reads and scores every picture; returns the hash of all pixels read, in the order of their paths."""
@@ -148,7 +147,6 @@ def _go(
 
         try:
             picture, clean = read_clean(root / file)
-            clean = quantise(to_y601(clean)) if luma else clean
         except RestoreError as error:
             tally.failures.append({"image": file.as_posix(), "error": error.message})
             continue

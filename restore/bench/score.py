@@ -18,10 +18,10 @@ from restore.bench.save import Saver
 from restore.errors import ImageError, RestoreError
 from restore.files import Picture, read_picture
 from restore.image import array_to_tensor
-from restore.metrics import colour_cast, psnr, psnr_y, ssim, ssim_y
+from restore.metrics import psnr, psnr_y, ssim, ssim_y
 from restore.report import Comparison
 
-SCORES = {"psnr": psnr, "psnr_y": psnr_y, "ssim": ssim, "ssim_y": ssim_y, "cast": colour_cast}
+SCORES = {"psnr": psnr, "psnr_y": psnr_y, "ssim": ssim, "ssim_y": ssim_y}
 
 
 @dataclass
