@@ -60,7 +60,7 @@ class RetouchNet(nn.Module):
 
     def look(self, view: Tensor) -> Tensor:
         """What a thumbnail (``B x 3 x side x side``) says of the whole picture: curves, matrix, a code."""
-        return self.looker(view)
+        return self.looker(view.clamp(min=0).sqrt())  # the dark is spread out
 
     def forward(
         self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False

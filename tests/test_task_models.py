@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from restore.degradations import sample as draw
 from restore.errors import ConfigError, ImageError, UsageError
 from restore.losses import loss_named
 from restore.losses.mask import mask_loss
+from restore.metrics import colour_cast
 from restore.models.inpaint import pull_push
 from restore.models.look import thumbnail
 from restore.models.registry import build
@@ -261,3 +264,40 @@ def test_the_bench_gives_masks_and_counts_what_improved(photo: np.ndarray, tmp_p
     rows = {entry["model"]: entry for entry in result.summary}
     assert not result.failures and rows["telea"]["improved"] == 1 and rows["identity"]["improved"] == 0
     assert rows["telea"]["gain"] > 3 and rows["input"]["improved"] is None
+
+
+def test_every_bench_of_the_zoo_is_sound(photo: np.ndarray, tmp_path: Path) -> None:
+    from restore import restorers
+    from restore.bench.conditions import parse_condition
+    from restore.bench.preset import load_preset
+    from restore.models.registry import ZOO
+    from restore.names import parse_name
+
+    found = {path.parent.name: path for path in ZOO.glob("*/bench.toml")}
+    assert {"sr-x4", "dejpeg", "inpaint", "lowlight"} <= set(found)
+    for name, path in found.items():
+        for table in tomllib.loads(path.read_text()):
+            preset = load_preset(f"{name}:{table}")
+            assert preset.degradations and all(parse_condition(text) for text in preset.degradations)
+            for model in preset.models:
+                assert model == name or restorers.describe(parse_name(model)[0]), model
+    with pytest.raises(UsageError, match="did you mean grey"):
+        load_preset("dejpeg:gray")
+    Image.fromarray(photo[:64, :80]).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "restore", "bench", "--preset", "dejpeg", "-m", "identity", "--data"]
+    command += [str(tmp_path), "--json", "-"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert "luma601" in result["protocol"] and {r["degradation"] for r in result["rows"]} >= {
+        "jpeg:quality=10"
+    }
+    assert all(row["psnr"] > 20 for row in result["rows"]) and result["options"]["luma"]
+
+
+def test_a_cast_is_a_tint_and_nothing_else(photo_tensor: torch.Tensor) -> None:
+    tint = torch.tensor([10.0, 0.0, -10.0]).view(1, 3, 1, 1) / 255
+    luma = 10 * 0.299 - 10 * 0.114
+    expected = float(np.hypot((-10 - luma) / 1.772, (10 - luma) / 1.402))
+    assert float(colour_cast(photo_tensor + tint, photo_tensor)) == pytest.approx(expected, rel=1e-4)
+    assert float(colour_cast(photo_tensor + 0.2, photo_tensor)) == pytest.approx(0, abs=1e-3)

@@ -22,24 +22,37 @@ LOOKS = 6
 def bench(
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="Clean pictures; subfolders are read too.")],
     degradation: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--degradation",
             "-d",
             metavar="NAME:key=value",
+            show_default=False,
             help='Each is a condition of its own; "blur:sigma=2 + noise:sigma=10" is one made of two steps.',
         ),
-    ],
+    ] = None,
     model: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--model",
             "-m",
             metavar="NAME,...",
+            show_default=False,
             help="Restorers, separated by commas or given again: denoise,nlm:sigma=25. The value known "
             "stands for the degradation's: denoise:sigma=known. peer:bm3d times that package if you have it.",
         ),
-    ],
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:TABLE]",
+            help="A bench of models/zoo/NAME/bench.toml; -d and -m, where given, take the place of its own.",
+            show_default=False,
+        ),
+    ] = None,
+    luma: Annotated[
+        bool, typer.Option("--luma", help="Score the pictures' luma alone, as grey pictures.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N pictures.", show_default=False)
     ] = None,
@@ -102,14 +115,19 @@ def bench(
     check_targets({"--json": json, "--markdown": markdown}, [html, sheet])
     # Heavy imports only here: --help must be quick.
     from restore.bench import parse_gates, run_bench
+    from restore.bench.preset import load_preset
     from restore.report import dumps
 
     gates = parse_gates(fail_under or [])
+    asked = load_preset(preset) if preset else None
+    if asked is not None:
+        say(f"{asked.name}: meant for {asked.data}" if asked.data else asked.name)
     with Counting() as progress:
         result = run_bench(
             data,
-            degradations=degradation,
-            models=model,
+            degradations=degradation or (asked.degradations if asked else ()),
+            models=model or (asked.models if asked else ()),
+            luma=luma or bool(asked and asked.luma),
             limit=limit,
             seed=seed,
             metrics=metric or [],

@@ -10,15 +10,21 @@ from torch import Tensor
 from restore.degradations import TRACEABLE, Compose, Degradation, Pipeline, degradation, trace
 from restore.degradations import sample as draw
 from restore.errors import ImageError, UsageError
+from restore.image import quantise, to_y601
 from restore.names import Value
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A degradation and its scale (1 where the size stays)."""
+    """A degradation and its scale (1 where the size stays).
+
+    With ``luma`` only the pictures' luma takes part (BT.601, studio range, 8 bits), as a grey picture: how JPEG
+    artefacts are scored.
+    """
 
     degradation: Degradation | Pipeline
     scale: int
+    luma: bool = False
 
     @property
     def label(self) -> str:
@@ -40,7 +46,8 @@ class Condition:
         if min(height, width) <= 2 * self.border:
             sides = f"{clean.shape[-1]} x {clean.shape[-2]}"
             raise ImageError(f"expected sides above {2 * self.border} px for scale {self.scale}, got {sides}")
-        return clean[..., :height, :width]
+        cut = clean[..., :height, :width]
+        return quantise(to_y601(cut)) if self.luma else cut
 
     def degrade(self, reference: Tensor, *, seed: int, image: str) -> Tensor:
         """The degraded picture, float, as the degradation leaves it: nothing is clipped or quantised here.
@@ -91,7 +98,7 @@ class Condition:
         """
         legacy = all(s.name == "awgn" for s in steps(self.degradation))
         parts = [
-            f"psnr-{channels},y601",
+            f"psnr-{'luma601-as-grey' if self.luma else channels},y601",
             "ssim-gauss11-sigma1.5-valid",
             f"{self.label}-{'npseed0' if legacy else f'seed{seed}-by-path'}".replace(" ", ""),
             "in-float-unclipped" if unclipped else "in-float",

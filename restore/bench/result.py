@@ -122,7 +122,7 @@ class BenchResult:
     def command(self) -> str:
         """The command that makes these numbers again, run beside the folder of the pictures."""
         given = self.options
-        words = ["restore", "bench"]
+        words = ["restore", "bench", *(["--luma"] if given.get("luma") else [])]
         for label in given["degradations"]:
             words += ["-d", label]
         words += ["-m", ",".join(given["models"]), "--data", f"{self.data['folder']}/"]

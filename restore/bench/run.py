@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,6 +43,7 @@ def run_bench(
     thread_count: int | None = None,
     save: Path | str | None = None,
     looks: int = 0,
+    luma: bool = False,
     progress: Progress | None = None,
 ) -> BenchResult:
     """Degrades every picture, restores it with every model, and scores it against the original.
@@ -64,13 +66,16 @@ def run_bench(
         thread_count: processor threads; None: as they are set.
         save: a folder for what the models made, as PNG, ``condition/model/picture.png``.
         looks: how many pictures, evenly spread, are kept as crops for a sheet or a page.
+        luma: only the luma of the pictures (BT.601, studio range, 8 bits), as grey ones, takes part: how JPEG
+            artefacts are scored.
         progress: called as (rows done, rows in all, picture).
 
     Raises:
         UsageError: an unknown name or value, no pictures, or a model that fits no condition.
     """
     wanted = _models(models)
-    conditions = list({c.label: c for c in map(parse_condition, degradations)}.values())
+    asked = [replace(parse_condition(text), luma=luma) for text in degradations]
+    conditions = list({c.label: c for c in asked}.values())
     if not conditions:
         raise UsageError("expected at least one degradation", hint="-d noise:sigma=25")
     root, files, total = list_pictures(Path(data), limit)
@@ -100,6 +105,7 @@ def run_bench(
                 "pixels": f"blake2b:{pixels}",
             },
             options={
+                "luma": luma,
                 "degradations": [c.label for c in conditions],
                 "models": [label_of(model) for model in wanted],
                 "seed": seed,
