@@ -17,7 +17,7 @@ from restore import restorers
 from restore.data.library import open_library
 from restore.errors import ConfigError, WeightsError
 from restore.metrics import psnr_y
-from restore.models.registry import ZOO
+from restore.models.registry import ZOO, build
 from restore.models.sr import SRNet
 from restore.models.weights import save_weights
 from restore.resample import imresize
@@ -59,12 +59,17 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_recipe_of_the_zoo_is_sound() -> None:
-    paths = sorted(ZOO.glob("*/recipe.toml"))
-    assert {"sr-x2", "sr-x3", "sr-x4", "sr-real"} <= {p.parent.name for p in paths}
-    for path in paths:
-        config = load_config(path)
-        assert config.name == path.parent.name and config.training_data and config.validation
+def test_every_recipe_of_a_task_is_sound() -> None:
+    names = (
+        "sr-x2 sr-x3 sr-x4 sr-real denoise dejpeg denoise-raw deblur lowlight dehaze derain desnow raindrop"
+    )
+    for name in [*names.split(), "underwater", "inpaint", "oldphoto"]:
+        config = load_config(ZOO / name / "recipe.toml")
+        net = build(config.architecture, config.arch)
+        assert config.name == name and config.training_data and config.validation
+        assert (
+            sum(p.numel() for p in net.parameters()) <= 2_000_000 and getattr(net, "side", 0) == config.view
+        )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
