@@ -76,7 +76,7 @@ class CommunityRestorer(Restorer):
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         batch, channels, height, width = x.shape
         fitting = x.expand(-1, 3, -1, -1) if self.channels == 3 else x.reshape(-1, 1, height, width)
-        if exact or torch.is_grad_enabled() or x.device != self._built_for:
+        if exact or torch.is_grad_enabled() or x.device.type != self._built_for.type:
             with autocast(self.device, "fp32" if exact else self.spec.precision):
                 y = self.net(fitting.contiguous(memory_format=torch.channels_last)).float()
         else:

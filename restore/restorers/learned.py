@@ -117,7 +117,7 @@ class LearnedRestorer(Restorer):
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        if exact or torch.is_grad_enabled() or rgb.device != self._built_for:
+        if exact or torch.is_grad_enabled() or rgb.device.type != self._built_for.type:
             with autocast(self.device, "fp32" if exact else self.spec.precision):
                 y = self.net(rgb) if seen is None else self.net(rgb, seen)
         else:
