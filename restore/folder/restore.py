@@ -102,7 +102,7 @@ def restore_folder(
     wanted = spread([job.file for job in jobs if in_shard(job.file, part)], looks)
 
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
-        judged = restorer.find(picture.pixels, tables=picture.tables)
+        judged = find(picture, restorer)
         made = restore_picture(picture, restorer, strength=strength, progress=progress, judged=judged)
         if maps is not None:
             maps.write(job.output, picture)
@@ -130,6 +130,16 @@ def restore_folder(
     done = {outcome.file for outcome in result.done}
     result.looks = [shown[file] for file in sorted(shown) if file in done]
     return result
+
+
+def find(picture: Picture, restorer: Restorer) -> Judgement | None:
+    """What ``restorer`` finds in a picture as it was read; colours that nobody sees do not count."""
+    from restore.files import fill_under_alpha
+
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_under_alpha(pixels, picture.alpha)
+    return restorer.find(pixels, tables=picture.tables)
 
 
 def restore_picture(
