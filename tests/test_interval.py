@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import restore
 from restore.bench.conformal import coverage, fit_coefficients, risk_control
@@ -103,3 +106,35 @@ def test_bounds_come_as_the_picture_came_and_stale_tables_are_refused(
     table.write_text("{}")
     with pytest.raises(WeightsError, match="no calibration"):
         median.interval(crop, calibration=table)
+
+
+def test_run_writes_maps_with_their_scale(photo: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).normal(0, 25, (96, 120, 3))
+    Image.fromarray(np.clip(photo[:96, :120] + noise, 0, 255).astype(np.uint8)).save(
+        tmp_path / "in" / "a.png"
+    )
+    run = [sys.executable, "-m", "restore", "run", str(tmp_path / "in"), "--threads", "1"]
+    maps = tmp_path / "maps"
+    wanted = ["-m", "denoise", "--uncertainty", str(maps), "--uncertainty-preview"]
+    made = subprocess.run([*run, "-o", str(tmp_path / "out"), *wanted], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    about = json.loads((maps / "interval.json").read_text())
+    assert about["level"] == 0.9 and about["full_scale"] == 65535
+    half = np.asarray(Image.open(maps / "a.png.interval.png"))
+    assert half.dtype == np.uint16 and half.shape == (96, 120)
+    noisy = np.asarray(Image.open(tmp_path / "in" / "a.png"))
+    restored = np.asarray(Image.open(tmp_path / "out" / "a.png")).astype(float)
+    lower, upper = restore.load("denoise").interval(noisy)
+    inner = ((lower > 0) & (upper < 255)).all(2)
+    from_python = (upper.astype(float) - lower).mean(2) / 2
+    assert np.abs(half / 65535 * 255 - from_python)[inner].max() <= 1
+    error = np.abs(restored - photo[:96, :120])
+    assert 0.75 < np.mean(error <= half[..., None] / 65535 * 255 + 0.5) < 1
+    preview = np.asarray(Image.open(maps / "a.png.preview.png"))
+    assert preview.shape == (96, 120, 3)
+    # Who has no calibration is told before any work.
+    other = ["-o", str(tmp_path / "no"), "-m", "median:size=3", "--uncertainty", str(tmp_path / "m")]
+    refused = subprocess.run([*run, *other], capture_output=True, text=True)
+    assert refused.returncode == 1 and "without calibrated intervals" in refused.stderr
+    assert not (tmp_path / "no").exists()

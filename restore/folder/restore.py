@@ -118,7 +118,7 @@ def restore_folder(
 
     def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
         own = restorer.of(job.file)
-        judged = own.find(picture.pixels, tables=picture.tables)
+        judged = find(picture, own)
         missing = None if masks is None else masks.of(job.file)
         made = restore_picture(
             picture, own, strength=strength, progress=progress, judged=judged, mask=missing
@@ -151,6 +151,16 @@ def restore_folder(
     done = {outcome.file for outcome in result.done}
     result.looks = [shown[file] for file in sorted(shown) if file in done]
     return result
+
+
+def find(picture: Picture, restorer: Restorer) -> Judgement | None:
+    """What ``restorer`` finds in a picture as it was read; colours that nobody sees do not count."""
+    from restore.files import fill_under_alpha
+
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_under_alpha(pixels, picture.alpha)
+    return restorer.find(pixels, tables=picture.tables)
 
 
 def restore_picture(
