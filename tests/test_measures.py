@@ -161,6 +161,46 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pick_measures(["niqee"])
 
 
+def test_lpips_with_files_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files where torch keeps them are enough, no network: against the formula of the paper by hand."""
+    import torchvision
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    with torch.device("meta"):
+        shapes = {k: v.shape for k, v in torchvision.models.vgg16().state_dict().items()}
+    g = torch.Generator().manual_seed(0)
+    state = {k: torch.zeros(1).expand(shape) for k, shape in shapes.items()}  # one number on disk each
+    for key, shape in shapes.items():
+        if key.startswith("features") and key.endswith("weight"):
+            state[key] = (torch.randn(*shape[:2], 1, 1, generator=g) * (0.2 / shape[1]) ** 0.5).expand(shape)
+    torch.save(state, folder / "vgg16-397923af.pth")
+    heads = [torch.rand(1, c, 1, 1, generator=g) for c in (64, 128, 256, 512, 512)]
+    torch.save(heads, folder / "lpips_weights.pt")
+    y = photo()[..., 100:164, 200:280]
+    x = noisy(y)
+    maps = []
+    for picture in (x, y):
+        h = (picture - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
+            [0.229, 0.224, 0.225]
+        ).view(1, 3, 1, 1)
+        found = []
+        for i in range(30):
+            if f"features.{i}.weight" in state:
+                h = torch.relu(torch.nn.functional.conv2d(h, state[f"features.{i}.weight"], padding=1))
+                if i in (2, 7, 14, 21, 28):
+                    found.append(h / (h.norm(dim=1, keepdim=True) + 1e-10))
+            elif i in (4, 9, 16, 23):
+                h = torch.nn.functional.max_pool2d(h, 2)
+        maps.append(found)
+    parts = [(w * (a - b).square()).sum(1).mean() for w, a, b in zip(heads, *maps, strict=True)]
+    assert float(MEASURES["lpips"].function(x, y)) == pytest.approx(float(sum(parts)), rel=1e-3)
+    assert float(MEASURES["lpips"].function(y, y)) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(WeightsError, match=r"dists needs dists_weights\.pt in"):
+        pick_measures(["dists"])
+
+
 def test_in_the_bench(samples: Path) -> None:
     result = run_bench(
         samples, degradations=["lowlight-gamma:severity=3"], models="gamma", limit=2,

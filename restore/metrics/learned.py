@@ -5,6 +5,7 @@ No package holds the VGG16 they stand on, so nothing is downloaded here: what is
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,4 +73,6 @@ def _load(name: str, folder: Path) -> Any:
         raise UsageError(
             f"{name} needs piq, which is not installed", hint='pip install "restore-kit[metrics]"'
         ) from error
-    return {"lpips": piq.LPIPS, "dists": piq.DISTS}[name](reduction="mean").eval()
+    with warnings.catch_warnings():  # piq asks torchvision in a way that is on its way out
+        warnings.simplefilter("ignore", UserWarning)
+        return {"lpips": piq.LPIPS, "dists": piq.DISTS}[name](reduction="mean").eval()

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from restore.data.crops import draw_crops
-from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.errors import ConfigError
 from restore.image import quantise
@@ -18,6 +17,7 @@ from restore.train.adversarial import Round, Terms, Turn
 from restore.train.game_config import GameConfig
 from restore.train.game_data import Sides
 from restore.train.health import game_notes
+from restore.train.simulate import simulator
 from restore.train.unpaired import share_of
 
 
@@ -28,11 +28,7 @@ def curve_batches(
 
     The published training mixes exposures as well: a network that has only seen the dark over-exposes the rest.
     """
-    simulate = (
-        degradation([p.strip() for spec in config.degradation for p in spec.split("+")])
-        if sides.is_simulated
-        else None
-    )
+    simulate = simulator(config.degradation) if sides.is_simulated else None
     mine = share_of(config.batch, *part)
     seed = draw.child_seed(config.seed, "low")
 

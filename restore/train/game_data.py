@@ -13,12 +13,12 @@ from torch import Tensor
 
 from restore.data.crops import centre_crop
 from restore.data.library import Library, open_library
-from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.errors import UsageError
 from restore.files import find_pictures
 from restore.image import quantise
 from restore.train.game_config import GameConfig
+from restore.train.simulate import simulator
 
 # A held-out picture as it comes, and as it should look where that is known.
 Held = tuple[Tensor, Tensor | None]
@@ -97,7 +97,7 @@ def _halves(config: GameConfig, data: Path, *, report: Callable[[str], None]) ->
         )
         for side in ((0, 1) if config.step == "unpaired" else (0,))
     ]
-    simulate = degradation([p.strip() for spec in config.degradation for p in spec.split("+")])
+    simulate = simulator(config.degradation)
     held: list[Held] = []
     for i, picture in enumerate(sources[0].held_out):
         clean = centre_crop(picture, config.validation_crop)
@@ -128,7 +128,7 @@ def held_pairs(pictures: list[np.ndarray], config: GameConfig) -> list[Held]:
     if pictures and pictures[0].shape[2] == 6:
         both = [centre_crop(p, config.validation_crop) for p in pictures]
         return [(x[:, 3:], x[:, :3]) for x in both]
-    simulate = degradation([p.strip() for spec in config.degradation for p in spec.split("+")])
+    simulate = simulator(config.degradation)
     held: list[Held] = []
     for i, picture in enumerate(pictures):
         clean = centre_crop(picture, config.validation_crop)

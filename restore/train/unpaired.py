@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from restore.data.crops import draw_crops
-from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.errors import UsageError
 from restore.image import quantise
@@ -27,6 +26,7 @@ from restore.train.game_config import GameConfig
 from restore.train.game_data import Sides
 from restore.train.health import game_notes
 from restore.train.processes import Processes
+from restore.train.simulate import simulator
 
 Batch = dict[str, Tensor]
 
@@ -46,11 +46,7 @@ def unpaired_batches(
     Args:
         part: (rank, processes): which share of every batch this process makes.
     """
-    simulate = (
-        degradation([p.strip() for spec in config.degradation for p in spec.split("+")])
-        if sides.is_simulated
-        else None
-    )
+    simulate = simulator(config.degradation) if sides.is_simulated else None
     mine = share_of(config.batch, *part)
     lows, normals = (draw.child_seed(config.seed, side) for side in ("low", "normal"))
 
