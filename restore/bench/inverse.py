@@ -33,6 +33,7 @@ from restore.inverse.solution import measured
 from restore.metrics import psnr, ssim
 from restore.report import Column, dumps, markdown_table
 from restore.restorers import load
+from restore.restorers.inverse import InverseRestorer
 
 SIGMA = 2.55
 # What each kind of task is done by, besides the three solvers that do all of them.
@@ -114,8 +115,10 @@ def restore(method: str, pnp: str, y: Tensor, operator: Operator, values: dict[s
         return operator.transpose(y)
     if method == "bicubic":
         return interpolated(y, operator)
-    made = load(pnp if method == "pnp" else method, operator=operator, **{"sigma": SIGMA, **values})
-    return made.solve(y).image  # type: ignore[attr-defined]
+    told: dict[str, Any] = {"sigma": SIGMA, **values}
+    made = load(pnp if method == "pnp" else method, operator=operator, **told)
+    assert isinstance(made, InverseRestorer)
+    return made.solve(y).image
 
 
 def interpolated(y: Tensor, operator: Operator) -> Tensor:
