@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+import restore
+from restore.classical.deconvolve import wiener
 from restore.degradations import operators as op
-from restore.degradations.psf import gaussian_psf
-from restore.inverse import data_consistency, plug_and_play, total_variation
+from restore.degradations.psf import gaussian_psf, motion_psf
+from restore.errors import ImageError, UsageError
+from restore.files.psf import read_psf
+from restore.inverse import (
+    data_consistency,
+    deep_image_prior,
+    open_known,
+    plug_and_play,
+    total_variation,
+)
 from restore.inverse.normal import normal_equations
+from restore.metrics import psnr
 
 SHAPE = (1, 6, 12)
 SIZE = 72
@@ -93,3 +111,120 @@ def test_data_consistency_counts_what_was_measured() -> None:
     assert float(data_consistency(x, y, a, 0.1)) == pytest.approx(float(expected))
     blur = op.blur(gaussian_psf(1.0), SHAPE)
     assert float(data_consistency(x, blur(x), blur, 0.1)) == pytest.approx(0, abs=1e-9)
+
+
+def test_deblurs_better_than_wiener_and_agrees_with_the_data(photo_tensor: Tensor) -> None:
+    x = photo_tensor[..., 60:100, 100:148]
+    kernel = motion_psf(8, seed=3)
+    y = op.blur(kernel, (3, 40, 48))(x)
+    y = y + 0.01 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    net = restore.load("pnp:steps=6", operator=kernel, sigma=2.55, precision="fp32")
+    simple = max(float(psnr(wiener(y, kernel, sigma=0.01 * m), x)) for m in (1, 2))
+    assert float(psnr(net(y), x)) > simple + 1
+    assert 0.8 < net.diagnostics["data_consistency"] < 1.1
+
+
+def test_total_variation_deblurs_and_without_a_prior_the_data_is_fitted_ever_better(
+    photo_tensor: Tensor,
+) -> None:
+    x = photo_tensor[..., 60:100, 100:148]
+    a = op.blur(motion_psf(8, seed=3), (3, 40, 48), border="wrap")
+    y = a(x) + 0.01 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    smooth = total_variation(y, a, sigma=0.01, iterations=60)
+    assert float(psnr(smooth.image, x)) > float(psnr(y, x)) + 2
+    trace = plug_and_play(y, a, lambda z, s: z, sigma=0.01, steps=4, turns=False).trace["data_consistency"]
+    assert trace == sorted(trace, reverse=True)  # iterated Tikhonov
+
+
+def test_holes_are_filled_and_paint_is_taken_off(photo_tensor: Tensor) -> None:
+    x = photo_tensor[..., 60:92, 100:140]
+    y, records = restore.degrade(x, ["mask:shape=strokes,cover=0.1,value=0.7", "noise:sigma=2.55"], seed=2)
+    before = float(psnr(y, x))
+    for name in ("telea", "biharmonic", "pnp:steps=4", "tv-inverse:iterations=60"):
+        net = restore.load(name, operator=records[0], precision="fp32")
+        assert float(psnr(net(y), x)) > before + 6, name
+        assert net.diagnostics["sigma"] == pytest.approx(2.55)
+
+
+def test_deep_image_prior_fits_the_picture_and_stops(photo_tensor: Tensor) -> None:
+    x = photo_tensor[..., 60:92, 100:132]
+    a = op.masking(
+        (torch.rand(32, 32, generator=torch.Generator().manual_seed(1)) < 0.6).float(), (3, 32, 32)
+    )
+    y = a(x)
+    found = deep_image_prior(y, a, sigma=0.1, iterations=50, seed=1)
+    assert float(found.data_consistency) <= 1 or found.iterations == 50
+    assert found.trace["data_consistency"][-1] < found.trace["data_consistency"][0]
+    assert float(psnr(found.image, x)) > float(psnr(y, x))
+
+
+def test_each_kind_of_knowledge_opens(tmp_path: Path, photo: np.ndarray) -> None:
+    y = torch.zeros(1, 3, 8, 9)
+    kernel = np.zeros((5, 3))
+    kernel[1, 2] = 4
+    np.save(tmp_path / "psf.npy", kernel)
+    a = open_known(tmp_path / "psf.npy").of("x.png", y).operator
+    assert torch.equal(a.parts["psf"][0], torch.from_numpy(kernel / 4))
+    Image.fromarray((kernel * 60).astype(np.uint8)).save(tmp_path / "psf.png")
+    assert torch.allclose(read_psf(tmp_path / "psf.png"), torch.from_numpy(kernel / 4))
+    part = np.ascontiguousarray(photo[:24, :30])
+    by_name = restore.load(f"wiener:psf={tmp_path / 'psf.npy'}")(part)
+    assert np.array_equal(by_name, restore.load("wiener", operator=a.parts["psf"][0])(part))
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    hole = np.zeros((8, 9), np.uint8)
+    hole[2:4, 5] = 255
+    Image.fromarray(hole).save(masks / "x.png")
+    seen = open_known(masks).of("x.jpg", y + 0.5)
+    assert torch.equal(seen.operator(y + 1)[0, 0] == 0, torch.from_numpy(hole > 0))
+    assert open_known(masks).key("x.png") != "" and open_known(masks).key("z.png") == ""
+    with pytest.raises(ImageError, match="no mask"):
+        open_known(masks).of("z.png", y)
+    with pytest.raises(UsageError, match="odd"):
+        np.save(tmp_path / "even.npy", np.ones((2, 2)))
+        open_known(tmp_path / "even.npy")
+
+
+def test_wrong_use_is_said_in_words(photo_tensor: Tensor) -> None:
+    for name, given, said in (
+        ("pnp", None, "must be told"),
+        ("bicubic:scale=2", op.identity(SHAPE), "takes no operator"),
+        ("pnp:denoiser=gamma", op.identity(SHAPE), "denoiser"),
+        ("pnp:steps=0", op.identity(SHAPE), "steps"),
+        ("pnp", "/nowhere/params.jsonl", "does not exist"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            restore.load(name, operator=given)
+    with pytest.raises(ImageError, match="fills holes"):
+        restore.load("telea", operator=psf(3, 3), sigma=1)(photo_tensor)
+
+
+def test_a_folder_is_restored_by_what_was_recorded(tmp_path: Path, photo: np.ndarray) -> None:
+    clean, noisy, out = tmp_path / "clean", tmp_path / "noisy", tmp_path / "out"
+    (clean / "sub").mkdir(parents=True)
+    Image.fromarray(photo[60:100, 100:150]).save(clean / "a.png")
+    Image.fromarray(photo[60:100, 100:140, 0]).save(clean / "sub" / "b.png")
+    params = noisy / "params.jsonl"
+    restore.degrade_folder(
+        clean, noisy, degradation=["blur:sigma=1.2", "downsample:scale=2,kernel=nearest,bits=0", "noise:sigma=2.55"],
+        params=params,
+    )  # fmt: skip
+    Image.fromarray(photo[:20, :20]).save(noisy / "stranger.png")
+    command = ["run", noisy, "-o", out, "-m", "tv-inverse:iterations=5", "--operator", params, "--json", "-"]
+    first = subprocess.run(
+        [sys.executable, "-m", "restore", *map(str, command)], capture_output=True, text=True
+    )
+    assert first.returncode == 1, first.stderr
+    result = json.loads(first.stdout)
+    assert [o["file"] for o in result["done"]] == ["a.png", "sub/b.png"]
+    assert all(0 < o["diagnostics"]["data_consistency"] < 3 for o in result["done"])
+    assert result["failed"][0]["reason"] == "no parameters are recorded for it"
+    assert Image.open(out / "a.png").size == (50, 40) and Image.open(out / "sub" / "b.png").mode == "L"
+    again = restore.restore_folder(noisy, out, model="tv-inverse:iterations=5", operator=params)
+    assert [o.file for o in again.skipped] == ["a.png", "sub/b.png"] and not again.done
+    # Another row for one picture: that one alone is done again.
+    lines = [json.loads(line) for line in params.read_text().splitlines()]
+    lines[0]["params"]["steps"][0]["values"]["sigma"] = 1.3
+    params.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    third = restore.restore_folder(noisy, out, model="tv-inverse:iterations=5", operator=params)
+    assert [o.file for o in third.done] == ["a.png"] and [o.file for o in third.skipped] == ["sub/b.png"]

@@ -34,7 +34,7 @@ class Normal:
     operator: Operator
     closed: Solve | None = None
     near: Solve | None = None
-    tolerance: float = 1e-5
+    tolerance: float = 3e-5
     iterations: int = 60
 
     def solve(self, b: Tensor, alpha: Tensor, *, start: Tensor | None = None) -> Tensor:
@@ -57,7 +57,7 @@ class Normal:
         )
 
 
-def normal_equations(operator: Operator, *, tolerance: float = 1e-5, iterations: int = 60) -> Normal:
+def normal_equations(operator: Operator, *, tolerance: float = 3e-5, iterations: int = 60) -> Normal:
     """How (A'A + alpha) x = b is solved for this operator: see the module."""
     steps = elementary(operator)
     names = [step.name for step in steps]
@@ -83,6 +83,18 @@ def elementary(operator: Operator) -> list[Operator]:
     if "steps" in operator.parts:
         return [inner for step in operator.parts["steps"] for inner in elementary(step)]
     return [] if operator.name == "identity" else [operator]
+
+
+def kind_of(operator: Operator) -> str:
+    """What is done in the main: "sensing", "masking", "sampling", "blur" or "nothing"."""
+    names = {step.name for step in elementary(operator)}
+    if names & {"fourier", "compressed-sensing"}:
+        return "sensing"
+    if "masking" in names:
+        return "masking"
+    if names & {"stride", "downsample"}:
+        return "sampling"
+    return "blur" if names else "nothing"
 
 
 def sampling(steps: list[Operator]) -> int:

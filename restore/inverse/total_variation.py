@@ -9,11 +9,11 @@ from restore.degradations.operators import Operator
 from restore.errors import UsageError
 from restore.inverse.begin import begin
 from restore.inverse.gradient import divergence, gradient
-from restore.inverse.normal import elementary, normal_equations
+from restore.inverse.normal import kind_of, normal_equations
 from restore.inverse.solution import Solution, check_measurement, data_consistency, levels, measured
 
 # The weight in units of sigma that serves photographs at a noise of 2.55 of 255, by what was done to them.
-WEIGHTS = {"blur": 0.1, "sampling": 0.1, "masking": 0.3, "sensing": 0.3, "none": 1.0}
+WEIGHTS = {"blur": 0.12, "sampling": 0.2, "masking": 0.3, "sensing": 0.2, "nothing": 1.0}
 # 1 / tau: how much one step trusts the last picture. |gradient|^2 <= 8.
 _ALPHA = 0.1
 _NORM = 8.0
@@ -70,15 +70,3 @@ def total_variation(
         if change < tolerance:
             break
     return Solution(x, data_consistency(x, seen, operator, noise.flatten()), len(trace["change"]), trace)
-
-
-def kind_of(operator: Operator) -> str:
-    """A key of ``WEIGHTS``."""
-    names = {step.name for step in elementary(operator)}
-    if names & {"fourier", "compressed-sensing"}:
-        return "sensing"
-    if "masking" in names:
-        return "masking"
-    if names & {"stride", "downsample"}:
-        return "sampling"
-    return "blur" if names else "none"

@@ -86,9 +86,10 @@ SOLVERS: dict[str, KnownMethod] = {
         {
             "sigma": SIGMA,
             "denoiser": Option("a restorer that takes sigma", text=True),
-            "steps": Option("of the splitting; missing: 8 for a blur, else 24", 1, 1000, whole=True),
+            "steps": Option("of the splitting; missing: 16 for a blur to 40 for holes", 1, 1000, whole=True),
             "start": Option("first noise level of the denoiser, in units of 255", 0.5, 255),
             "weight": Option("of the prior", 1e-6),
+            "fresh": Option("share of fresh noise at every step; missing: 1 for holes, else 0", 0, 1),
         },
         denoises=True,
     ),
