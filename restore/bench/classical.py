@@ -140,6 +140,7 @@ def markdown(
 ) -> str:
     """The table as a Markdown page."""
     env, data = results[0].environment, results[0].data
+    tasks = "".join(f" --task {task}" for task in given.task or ())
     notes = "".join(f"- {note}\n" for result in results for note in result.notes())
     return f"""# Training-free restorers
 
@@ -151,7 +152,7 @@ clipped nor rounded.
 {markdown_table(rows, COLUMNS, group="degradation")}
 {notes}
 ```console
-$ python -m restore.bench.classical --data {given.data.name} --limit {given.limit} --side {given.side}
+$ python -m restore.bench.classical --data {given.data.name} --limit {given.limit} --side {given.side}{tasks}
 ```
 
 {env["processor"]}, torch {env["torch"]}, {env["date"][:10]}, commit {env["commit"] or "none"}
