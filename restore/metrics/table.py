@@ -11,6 +11,7 @@ from torch import Tensor
 from restore.errors import unknown
 from restore.metrics import learned
 from restore.metrics.brisque import brisque
+from restore.metrics.cast import colour_cast
 from restore.metrics.niqe import niqe
 from restore.metrics.psnr import psnr
 from restore.metrics.ssim import ssim
@@ -55,6 +56,7 @@ MEASURES: dict[str, Measure] = {
     "ms-ssim": Measure("MS-SSIM", 4, "high", ms_ssim, "five scales, valid windows, mean of channels (piq)"),
     "gmsd": Measure("GMSD", 4, "low", gmsd, "grey (piq)"),
     "ciede2000": Measure("CIEDE2000", 2, "low", ciede2000, "mean over pixels (scikit-image)"),
+    "colour-cast": Measure("colour cast", 2, "low", colour_cast, "mean shift of a*, b* (CIELAB)"),
     "lpips": Measure("LPIPS", 4, "low", learned.lpips, "VGG16, version 0.1 (piq)"),
     "dists": Measure("DISTS", 4, "low", learned.dists, "VGG16, short side 256 (piq)"),
     "niqe": Measure("NIQE", 3, "low", _alone(niqe), "no reference; authors' parameters, blocks of 96 px"),
