@@ -84,6 +84,17 @@ def test_a_rerun_is_identical_and_parts_are_kept(median, tmp_path):
     assert judge(*arguments, work=tmp_path / "work").blocks[0]["cells"] == median.blocks[0]["cells"]
 
 
+def test_a_rival_trained_on_bad_pictures_is_an_arm_and_an_ensemble_a_classifier():
+    pair = load_classifier("digits + digits")
+    settings = profile("smoke", **SMALL, corruptions=("gaussian_noise",), gate=False, gallery=0)
+    result = judge(["identity"], [pair], digits(), settings, adapted=load_classifier("digits"))
+    (block,) = result.blocks
+    (cell,) = block["cells"]
+    assert cell["acc"]["adapted"] == cell["acc"]["none"]  # the same classifier on the same pictures
+    assert block["total"]["adapted"]["d_acc"] == 0 and block["classifier"] == "digits + digits"
+    assert len(pair.trained_on(digits())) == 897
+
+
 def test_no_picture_is_in_two_parts_and_none_was_trained_on():
     classifier = load_classifier("digits")
     parts = make_splits(digits(), [classifier], profile("smoke"))

@@ -237,3 +237,59 @@ def test_disagreement_is_the_mutual_information_and_dropout_puts_modes_back(clas
         bool((mc_dropout(classifier, x, passes=4, seed=3) == passes).all())
         and not classifier.net.dropout.training
     )
+
+
+def test_exposed_and_robust_training_pull_the_way_they_say():
+    from restore.downstream.classifiers.robust import augmix, augmix_loss, degrading, exposure_loss
+    from restore.downstream.classifiers.training import shift
+
+    g = torch.Generator().manual_seed(0)
+    x = torch.rand((16, 1, 16, 16), generator=g)
+    mixed = augmix(x, torch.Generator().manual_seed(1))
+    assert mixed.shape == x.shape and float(mixed.min()) >= 0 and float(mixed.max()) <= 1
+    assert torch.equal(mixed, augmix(x, torch.Generator().manual_seed(1))) and not torch.equal(mixed, x)
+    zero, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    labels = torch.arange(16) % 3
+
+    class Flat(nn.Module):  # blind: the same answer for every picture, so nothing to disagree about
+        def forward(self, x):
+            return torch.tensor([[1.0, 2.0, 0.5]]).expand(len(x), 3)
+
+    plain = float(nn.functional.cross_entropy(Flat()(x), labels))
+    assert float(augmix_loss(mean=zero, std=one)(Flat(), x, labels, g)) == pytest.approx(plain, abs=1e-5)
+    z = Flat()(x[:1])[0]
+    extra = float(z.logsumexp(0) - z.mean())
+    exposed = exposure_loss(torch.rand((8, 1, 16, 16)), weight=0.5)(Flat(), x, labels, g)
+    assert float(exposed) == pytest.approx(plain + 0.5 * extra, abs=1e-5)
+    augment = degrading(["gaussian_noise"], (5,), mean=zero, std=one, before=shift, clean_share=0.0)
+    noisy = augment(0.5 * torch.ones((4, 1, 16, 16)), torch.Generator().manual_seed(2))
+    assert float(noisy.std()) > 0.1
+
+
+def test_learned_detectors_flag_what_they_have_never_seen():
+    from restore.downstream.classifiers.robust import anchored_loss
+    from restore.downstream.ood.amp import Amp
+    from restore.downstream.ood.gradcon import GradCon
+
+    torch.manual_seed(0)
+    anchored = wrap_anchored(SmallNet(1, 2, width=4))
+    behind = Classifier(anchored, name="anchored", preprocess=Preprocess(side=16, channels=1))
+    ramp = torch.linspace(0, 1, 16).expand(40, 1, 16, 16)
+    x = (ramp + 0.05 * torch.rand((40, 1, 16, 16))).clamp(0, 1)
+    labels = torch.arange(40) % 2
+    x = torch.where((labels == 1).view(-1, 1, 1, 1), x, x.flip(-1))
+    loss = anchored_loss()(anchored.train(), x, labels, torch.Generator().manual_seed(0))
+    (slope,) = torch.autograd.grad(loss, anchored.net.stages[0][0].weight)
+    assert float(slope[:, 0].abs().max()) > 0 and float(slope[:, 1].abs().max()) > 0  # both slots learn
+    behind.eval()
+    bank = Bank(x, labels, torch.zeros(40, 2), torch.zeros(40, 4))
+    amp = Amp(anchors=4).fit(behind, bank)
+    assert amp.score(behind, x[:3], bank.logits, bank.features).shape == (3,) and len(anchored.bank) == 4
+    detector = GradCon(width=4, epochs=40, batch=20).fit(behind, bank)
+    noise = torch.rand((6, 1, 16, 16), generator=torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        familiar, foreign = (detector.score(behind, y, bank.logits, bank.features) for y in (x[:6], noise))
+        alone = detector.score(behind, x[2:3], bank.logits, bank.features)
+    assert float(foreign.min()) > float(familiar.max()) and float(alone) == pytest.approx(
+        float(familiar[2]), rel=1e-4
+    )

@@ -87,7 +87,7 @@ def judge(
         typer.Option(
             metavar="NAME",
             help="Detectors besides msp, entropy, max-logit and energy: odin, gradnorm, knn, mahalanobis, "
-            "mahalanobis-one, rmds, gram, purview, introspective; repeatable.",
+            "mahalanobis-one, rmds, gram, purview, introspective, gradcon, amp; repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -98,6 +98,14 @@ def judge(
     attacks: Annotated[
         int | None,
         typer.Option(min=0, help="Test pictures to attack through the whole chain.", show_default=False),
+    ] = None,
+    adapted: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A classifier trained on degraded pictures, as the rival of restoring.",
+            show_default=False,
+        ),
     ] = None,
     harm_budget: Annotated[
         float | None, typer.Option(help="Largest share the gate may harm, certified.", show_default=False)
@@ -122,6 +130,14 @@ def judge(
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Everything as JSON.", show_default=False)
+    ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Per-picture rows in the JSON up to this many; default 50,000. --work keeps all.",
+            show_default=False,
+        ),
     ] = None,
     markdown: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Verdict and tables as Markdown.", show_default=False)
@@ -176,6 +192,7 @@ def judge(
         detectors=tuple(detector) if detector else None,
         detector=verdict_detector,
         attacks=attacks,
+        rows=rows,
     )  # fmt: skip
     limits = {
         k: v for k, v in {"harm_budget": harm_budget, "latency_ms": latency_ms}.items() if v is not None
@@ -189,6 +206,7 @@ def judge(
             classifiers,
             labelled,
             settings,
+            adapted=load_classifier(adapted) if adapted is not None else None,
             work=work,
             device=device,
             precision=precision,

@@ -48,6 +48,7 @@ def judge(
     data: Labelled,
     settings: Settings,
     *,
+    adapted: Classifier | None = None,
     work: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -59,6 +60,8 @@ def judge(
         restorers: names, chains ``a + b``, ``module:function``, or (name, function).
         classifiers: each gives a verdict; the worst one is the restorer's.
         data: labelled pictures that none of them has seen.
+        adapted: a classifier made for the degraded pictures (trained on them), which looks at them as they are: the
+            arm that asks whether training beats restoring. It is not judged itself.
         work: a folder for finished parts. The same call goes on where it was stopped, and makes every number of a
             finished run again from what is kept there.
 
@@ -76,16 +79,16 @@ def judge(
     cheap = [load_restoring(c) for c in settings.cheap if c not in {r.name for r in loaded}]
     if len({r.name for r in loaded}) < len(loaded):
         raise UsageError("a restorer is named twice")
-    splits = make_splits(data, classifiers, settings)
+    every = [*classifiers, *([adapted] if adapted is not None else [])]
+    splits = make_splits(data, every, settings)
     foreign = _foreign(data, settings)
     about = {
         "data": [data.name, len(data)], "judged": splits.judged, "foreign": [foreign.name, len(foreign)],
-        "seed": settings.seed, "at": settings.degrade_at, "classifiers": [c.fingerprint for c in classifiers],
+        "seed": settings.seed, "at": settings.degrade_at, "classifiers": [c.fingerprint for c in every],
         "fit": splits.fit if settings.detectors else [], "detectors": settings.detectors,
     }  # fmt: skip
-    run = _Run(
-        data, foreign, cells, splits, Parts(work, about), classifiers, loaded, cheap, settings, progress
-    )
+    run = _Run(data, foreign, cells, splits, Parts(work, about), every, loaded, cheap, settings, progress)
+    run.judged = len(classifiers)
     return run.result()
 
 
@@ -139,6 +142,7 @@ class _Run:
         progress: Progress,
     ) -> None:
         self.data, self.foreign, self.cells, self.splits = data, foreign, list(cells), splits
+        self.judged = len(classifiers)  # fewer where the last one is the adapted arm
         self.classifiers, self.restorers, self.cheap = list(classifiers), list(restorers), list(cheap)
         self.settings = settings
         every = [*self.restorers, *self.cheap]
@@ -172,9 +176,7 @@ class _Run:
         self.counts = resample_counts(
             self.sources[self.part == "test"], resamples=self.settings.resamples, seed=self.settings.seed
         )
-        blocks = [
-            self._block(k, restorer) for k in range(len(self.classifiers)) for restorer in self.restorers
-        ]
+        blocks = [self._block(k, restorer) for k in range(self.judged) for restorer in self.restorers]
         # One family: every cell of every restorer before every classifier, always restoring and gated.
         for kind in ("cells", "gate_cells"):
             rows = [row for b in blocks for row in b.get(kind, ())]
@@ -225,6 +227,9 @@ class _Run:
         block: dict[str, Any] = {"classifier": self.classifiers[k].name, "restorer": restorer.name}
         if self.cheap:
             block["baseline"] = self._cheapest(k, outcomes)
+        if self.judged < len(self.classifiers):
+            other = self._outcomes(self.judged, restorer.name)
+            outcomes.add("adapted", other.log_p["none"], other.clean["none"])
         rule, left_out = None, None
         if s.gate and (self.part == "tune").sum() >= 20:
             table = gate_table(outcomes, self.by_cell, self.clean, classifier=k, restorer=restorer.name)
@@ -253,7 +258,7 @@ class _Run:
         block["confidence"] = {
             arm: pooled(test, tune, arm, draws=s.null_draws, seed=s.seed)
             for arm in test.log_p
-            if arm != "baseline"
+            if arm not in ("baseline", "adapted")
         }
         block["ece_change"] = {
             arm: ece_change(test, self.counts, arm, draws=s.null_draws, seed=s.seed)

@@ -13,6 +13,7 @@ from restore.errors import UsageError
 COLOURS = {
     "none": "#888888", "restore": "#d1495b", "average": "#edae49", "baseline": "#66a182", "gate": "#2e4057",
     "clean": "#000000",
+    "adapted": "#00798c",
 }  # fmt: skip
 LABELS = {"none": "never", "restore": "always", "baseline": "cheap filter"}
 Figures = list[tuple[str, str]]
@@ -60,12 +61,14 @@ def _severity(block: Mapping[str, Any]) -> str:
     for axis, (kind, cells) in zip(axes, kinds.items(), strict=False):
         places = [c["severity"] if c["severity"] is not None else i + 1 for i, c in enumerate(cells)]
         axis.axhline(cells[0]["acc"]["clean"], color=COLOURS["clean"], lw=0.8, ls=":")
-        for arm in ("none", "restore", "average", "baseline", "gate"):
+        for arm in ("none", "restore", "average", "baseline", "gate", "adapted"):
             if arm in cells[0]["acc"]:
                 heights = [c["acc"][arm] for c in cells]
                 axis.plot(places, heights, "o-", ms=3, lw=1.2, color=COLOURS[arm], label=LABELS.get(arm, arm))
         axis.set_title(kind, fontsize=8)
         axis.set_ylim(0, 1.02)
+    for axis in axes[len(kinds) :]:
+        axis.set_visible(False)
     axes[0].legend(fontsize=6)
     return _png(figure)
 
@@ -107,6 +110,7 @@ def _reliability(block: Mapping[str, Any]) -> str:
             color=COLOURS[arm],
             label=LABELS.get(arm, arm),
         )
+    axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel("confidence")
     axis.set_ylabel("accuracy")
     axis.legend(fontsize=6)
@@ -160,6 +164,7 @@ def _curve(block: Mapping[str, Any]) -> str:
     for arm in ("restore", "average"):
         total = block["total"][arm]
         axis.plot(total["harm"], total["d_acc"], "s", color=COLOURS[arm], label=LABELS.get(arm, arm))
+    axis.locator_params(axis="x", nbins=4)
     axis.set_xlabel("right answers turned wrong")
     axis.set_ylabel("gain in accuracy")
     axis.legend(fontsize=6)

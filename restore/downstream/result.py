@@ -29,6 +29,7 @@ CELL_COLUMNS = (
     Column("average", "average", 3, "high"),
     Column("baseline", "cheap", 3, "high"),
     Column("gate", "gate", 3, "high"),
+    Column("adapted", "adapted", 3, "high"),
     Column("helped", "helped", 0),
     Column("harmed", "harmed", 0),
     Column("holm_p", "Holm p", 4),

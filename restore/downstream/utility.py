@@ -78,7 +78,7 @@ def aggregate(
     outcomes: Outcomes,
     counts: np.ndarray,
     *,
-    arms: Sequence[str] = ("restore", "average", "gate", "baseline"),
+    arms: Sequence[str] = ("restore", "average", "gate", "baseline", "adapted"),
 ) -> dict[str, Any]:
     """Per arm the weighted gain over the suite and the clean tax, each with its interval.
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from restore.downstream.classifiers.adapter import Classifier, Preprocess
 from restore.downstream.classifiers.small import SmallNet
+from restore.downstream.confidence.ensembles import Ensemble
 from restore.downstream.labelled import Labelled, split
 from restore.errors import UsageError, WeightsError, unknown
 from restore.models.weights import load_into, read_weights
@@ -27,13 +28,16 @@ def load_classifier(name: str, *, classes: tuple[str, ...] = ()) -> Classifier:
     Args:
         name: ``digits``, ``fashion-mnist`` (shipped), ``efficientnet-lite0`` (extra ``lite0``),
             ``torchvision:resnet50``, ``timm:NAME``, a ``.safetensors`` of ours, a TorchScript ``.pt`` or exported
-            ``.pt2`` file (taking [0, 1]), or ``module:function`` that gives a module.
+            ``.pt2`` file (taking [0, 1]), ``module:function`` that gives a module, or several of these joined by
+            " + " as a deep ensemble.
         classes: names in the order of the logits, where the file does not know them.
 
     Raises:
         UsageError: none of these, or a package that is not installed.
         WeightsError: a file that is damaged or foreign.
     """
+    if " + " in name:
+        return _ensemble([load_classifier(part.strip(), classes=classes) for part in name.split(" + ")])
     if name in SHIPPED:
         return _ours(Path(__file__).parent / f"{name}.safetensors", name)
     kind, _, rest = name.partition(":")
@@ -52,6 +56,26 @@ def load_classifier(name: str, *, classes: tuple[str, ...] = ()) -> Classifier:
         "classifier",
         name,
         [*SHIPPED, "efficientnet-lite0", "torchvision:NAME", "timm:NAME", "module:function"],
+    )
+
+
+def _ensemble(members: list[Classifier]) -> Classifier:
+    """Members whose probabilities are averaged; each normalises for itself.
+
+    Raises:
+        UsageError: members that want different pictures or know different classes.
+    """
+    p = members[0].preprocess
+    wants = {(m.preprocess.side, m.preprocess.crop, m.preprocess.channels, m.classes) for m in members}
+    if len(wants) > 1:
+        raise UsageError("the members of an ensemble take different pictures or know different classes")
+    return Classifier(
+        Ensemble(members),
+        name=" + ".join(m.name for m in members),
+        preprocess=Preprocess(side=p.side, crop=p.crop, channels=p.channels, kernel=p.kernel),
+        classes=members[0].classes,
+        fingerprint=hashlib.sha256("/".join(m.fingerprint for m in members).encode()).hexdigest(),
+        trained_on=lambda data: set().union(*(m.trained_on(data) for m in members)),
     )
 
 

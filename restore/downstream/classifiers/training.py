@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.degradations import sample as draw
+from restore.downstream.classifiers.robust import augmix_loss, degrading
 from restore.downstream.classifiers.small import SmallNet
 from restore.downstream.labelled import Labelled, split
 from restore.downstream.labelled.load import load_labelled
@@ -103,17 +104,26 @@ def train_small(
     epochs: int,
     seed: int = 0,
     flip: bool = False,
-    augment: Augment | None = None,
-    loss: Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor] | None = None,
+    against: str = "nothing",
     report: Callable[[str], None] = lambda text: None,
 ) -> tuple[SmallNet, dict[str, Any]]:
-    """A :class:`SmallNet` trained on the pictures ``index`` of ``data``, and the header that goes into its file."""
+    """A :class:`SmallNet` trained on the pictures ``index`` of ``data``, and the header that goes into its file.
+
+    Args:
+        against: "nothing"; "augmix"; or the name of a suite whose pictures it is trained on, at severities 1 to 5.
+    """
     x, y = gather(data, index)
     dims = (0, 2, 3)
     mean, std = x.mean(dims), x.std(dims)
     net = new_small(x.shape[1], len(data.classes), width=width, seed=seed)
     normalised = (x - mean.view(1, -1, 1, 1)) / std.view(1, -1, 1, 1)
-    chosen = augment or (shift_and_flip if flip else shift)
+    chosen: Augment = shift_and_flip if flip else shift
+    loss = None
+    centre, spread = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
+    if against == "augmix":
+        loss = augmix_loss(mean=centre, std=spread)
+    elif against != "nothing":
+        chosen = degrading([against], (1, 2, 3, 4, 5), mean=centre, std=spread, before=chosen)
     fit_classifier(net, normalised, y, epochs=epochs, seed=seed, augment=chosen, loss=loss, report=report)
     header = {
         "task": "classify",
@@ -127,6 +137,7 @@ def train_small(
             "channels": x.shape[1],
         },
         "data": data.name,
+        "against": against,
         "seed": seed,
         "epochs": epochs,
         "trained_on": len(y),
@@ -147,6 +158,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--flip", action="store_true", help="mirror half of the pictures")
+    parser.add_argument(
+        "--against",
+        default="nothing",
+        help="nothing, augmix, or a suite to train on: common, all, gaussian_noise",
+    )
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
@@ -157,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         index = parts.fit if given.fit else [i for i in range(len(data)) if i not in kept]
         net, header = train_small(
             data, index, width=given.width, epochs=given.epochs, seed=given.seed, flip=given.flip,
-            report=lambda text: print(text, file=sys.stderr),
+            against=given.against, report=lambda text: print(text, file=sys.stderr),
         )  # fmt: skip
         # Which pictures were seen, so that a judgement on the same data never tests on them.
         header["split"] = {"fit": int(given.fit), "test": given.keep or 1, "seed": given.seed}

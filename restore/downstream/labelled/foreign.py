@@ -28,13 +28,14 @@ def photograph_pieces(*, side: int, channels: int, count: int = 200, window: int
     for f, file in enumerate(files):
         x = array_to_tensor(np.asarray(Image.open(file).convert("RGB")))
         wanted = count // len(files) + (f < count % len(files))
-        height, width = (s - window for s in x.shape[-2:])
+        cut_side = min(window, *x.shape[-2:])
+        height, width = (s - cut_side for s in x.shape[-2:])
         columns = max(1, round((wanted * width / max(height, 1)) ** 0.5))
         rows = -(-wanted // columns)
         for i in range(wanted):
             top = round(height * (i // columns) / max(rows - 1, 1))
             left = round(width * (i % columns) / max(columns - 1, 1))
-            cut = x[..., top : top + window, left : left + window]
+            cut = x[..., top : top + cut_side, left : left + cut_side]
             pieces.append(imresize(cut, size=(side, side)).clamp(0, 1)[0])
             names.append(f"{file.stem}-{top}-{left}")
     held = torch.stack(pieces)

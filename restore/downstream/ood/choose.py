@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 from restore.downstream.classifiers.adapter import Classifier
 from restore.downstream.labelled import Labelled, Splits
+from restore.downstream.ood.amp import Amp
 from restore.downstream.ood.base import Bank, Detector, Detectors, fill_bank
 from restore.downstream.ood.distance import Mahalanobis, NearestNeighbours
+from restore.downstream.ood.gradcon import GradCon
 from restore.downstream.ood.gram import Gram
 from restore.downstream.ood.logit_scores import LOGIT_SCORES
 from restore.downstream.ood.perturbed import GradNorm, Odin
@@ -25,6 +27,8 @@ TABLE: dict[str, Callable[[], Detector]] = {
     "gram": Gram,
     "purview": Purview,
     "introspective": Introspective,
+    "gradcon": GradCon,
+    "amp": Amp,
 }
 NEEDS_NOTHING = ("odin", "gradnorm")
 # Enough for every statistic here; a bank of all pictures would only be slower.
