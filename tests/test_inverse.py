@@ -152,10 +152,10 @@ def test_deep_image_prior_fits_the_picture_and_stops(photo_tensor: Tensor) -> No
         (torch.rand(32, 32, generator=torch.Generator().manual_seed(1)) < 0.6).float(), (3, 32, 32)
     )
     y = a(x)
-    found = deep_image_prior(y, a, sigma=0.1, iterations=50, seed=1)
+    found = deep_image_prior(y, a, sigma=0.03, iterations=50, seed=1)
     assert float(found.data_consistency) <= 1 or found.iterations == 50
     assert found.trace["data_consistency"][-1] < found.trace["data_consistency"][0]
-    assert float(psnr(found.image, x)) > float(psnr(y, x))
+    assert float(psnr(found.image, x)) > float(psnr(y, x)) + 8
 
 
 def test_each_kind_of_knowledge_opens(tmp_path: Path, photo: np.ndarray) -> None:

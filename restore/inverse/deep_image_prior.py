@@ -87,7 +87,8 @@ def _fit(
             loss.backward()
             adam.step()
             found = x.detach()
-            mean = found if mean is None else _MEMORY * mean + (1 - _MEMORY) * found
+            share = max(1 - _MEMORY, 10 / (i + 9))  # the first results are soon forgotten
+            mean = found if mean is None else mean + share * (found - mean)
             if i % _LOOK == 0:
                 trace.append(float(data_consistency(mean, target, operator, sigma)))
                 if trace[-1] <= 1:
