@@ -6,8 +6,10 @@ stays as it is by construction.
 
 The defaults are the published network. Two knobs make it cheap on a CPU without another design: ``shrink`` lets the
 trunk work at a part of the resolution, and other heads then predict gains and offsets per colour,
-``r = gain x + offset``. The gains are smooth maps, so the detail is the picture's own. The offsets are smooth as well
-(``affine``: it cannot draw a grid, and cannot take noise away either) or a value for every pixel (``detail``).
+``r = tanh(gain x + offset)``. The gains are smooth maps, so the detail is the picture's own. The offsets are smooth as
+well (``affine``: it cannot draw a grid, and cannot take noise away either) or a value for every pixel (``detail``).
+With them what is added is weighed by each colour's own distance from white, ``y = x + r (1 - x)``: no channel can be
+pushed beyond white, so a coloured lamp is not burnt out either.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ class EnlightenGenerator(nn.Module):
         return self.light(x)[0]
 
     def light(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The enhanced picture, the residual r in [0, 1] units, and the attention ``B x 1 x H x W``."""
+        """The enhanced picture, the residual r in [0, 1] units, and what weighs it (``B x 1`` or ``B x 3 x H x W``)."""
         height, width = x.shape[-2:]
         padded = _pad_to(x, self.multiple)
         attention = dark_attention(padded) if self.attention == "luma" else torch.ones_like(padded[:, :1])
@@ -123,8 +125,12 @@ class EnlightenGenerator(nn.Module):
         else:
             gain, offset = maps.split([3, maps.shape[1] - 3], 1)
             smooth = self.head_kind == "affine" or self.shrink == 1
-            offset = self._enlarged(offset, padded) if smooth else F.pixel_shuffle(offset, self.shrink)
-            residual = self._enlarged(gain, padded) * padded + 0.5 * offset.to(x.dtype)
+            offset = (
+                self._enlarged(offset, padded) if smooth else F.pixel_shuffle(offset, self.shrink).to(x.dtype)
+            )
+            residual = torch.tanh(self._enlarged(gain, padded) * padded + 0.5 * offset)
+            if self.attention == "luma":
+                attention = (1 - padded).clamp(min=0)
         residual, attention = residual[..., :height, :width], attention[..., :height, :width]
         return x + residual * attention, residual, attention
 

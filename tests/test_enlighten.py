@@ -95,6 +95,18 @@ def test_tiles_equal_the_whole(norm: str, shrink: int, head: str) -> None:
     assert EnlightenGenerator(base=4, norm="group").spec(task="x", conditions=()).tiling == "discouraged"
 
 
+def test_no_channel_is_pushed_beyond_white() -> None:
+    for head in ("affine", "detail"):
+        torch.manual_seed(5)
+        net = grown(EnlightenGenerator(base=4, pools=1, norm="pixel", shrink=2, head=head))
+        net.head.weight.mul_(20)
+        x = picture(1, 3, 16, 16)
+        x[:, 0] = 1.0  # a red lamp
+        out = net(x)
+        assert float(out.max()) <= 1 and torch.equal(out[:, 0], x[:, 0])
+        assert float((out[:, 1:] - x[:, 1:]).abs().max()) > 0.1
+
+
 def test_a_fresh_network_draws_no_grid() -> None:
     torch.manual_seed(4)
     net = EnlightenGenerator(base=8, pools=2, norm="pixel", shrink=4, head="detail").eval()
