@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError, WeightsError
-from restore.models.registry import SHIPPED, load_file, load_shipped
+from restore.models.registry import Shipped, load_file, weights_path
 from restore.models.stylegan2 import BASE, StyleGAN2
 from restore.models.stylegan2_layers import TAPS
 from restore.models.tensor_pickle import Record, read_tensor_pickle
@@ -24,8 +24,9 @@ from restore.models.weights import load_into
 
 # Codes averaged where a file does not hold their mean.
 MEAN_CODES = 100_000
-# The generator used where none is named: clothes at 32 x 32, grey.
-SHIPPED_NAME = "fashion"
+
+# Generators of the zoo; not among the registry's shipped models, which restore pictures.
+GENERATORS: dict[str, Shipped] = {}
 
 State = dict[str, Tensor]
 
@@ -47,18 +48,19 @@ def load_generator(path: Path) -> tuple[StyleGAN2, dict[str, Any]]:
     return net, header
 
 
-def shipped_generator() -> tuple[StyleGAN2, dict[str, Any]]:
-    """The generator that comes with the package.
+def shipped_generator(name: str = "fashion") -> tuple[StyleGAN2, dict[str, Any]]:
+    """A generator that comes with the package, checked against its SHA-256.
 
     Raises:
-        UsageError: this version comes without one.
+        UsageError: this version comes without it.
+        WeightsError: damaged weights.
     """
-    if SHIPPED_NAME not in SHIPPED:
+    if name not in GENERATORS:
         raise UsageError(
-            "no generator is shipped with this version",
-            hint=f"--generator FILE; `restore train {SHIPPED_NAME} --data IDX_FOLDER --out RUN` makes one",
+            f"no generator {name!r} is shipped with this version",
+            hint=f"--generator FILE; `restore train {name} --data PICTURES --out RUN` makes one",
         )
-    net, header = load_shipped(SHIPPED_NAME)
+    net, header = load_file(weights_path(name), sha256=GENERATORS[name].sha256)
     assert isinstance(net, StyleGAN2)
     return net, header
 

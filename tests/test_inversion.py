@@ -179,6 +179,12 @@ def test_measurements_of_every_kind(net: StyleGAN2, statistics: CodeStatistics, 
     same = [inverter.fit(pictures, steps=5, noise_sigma=s).image for s in (0.0, 0.0, 0.1)]
     assert torch.equal(same[0], same[1]) and not torch.equal(same[0], same[2])
 
+    # Total variation is weighted by the noise it is told of.
+    noisy = pictures + 0.2 * torch.randn(pictures.shape, generator=torch.Generator().manual_seed(0))
+    smooth = Inverter(net, method_named("tv:rate=0.05"), statistics=statistics)
+    told, untold = (smooth.fit(noisy, steps=150, noise_sigma=s).image for s in (0.2, 0.0))
+    assert (told - pictures).square().mean() < 0.5 * (untold - pictures).square().mean()
+
     class Physics:
         """The face that other toolboxes give an operator."""
 

@@ -185,6 +185,20 @@ def test_full_size_counts() -> None:
     assert shapes[0] == (512, 4, 4) and shapes[8] == (512, 64, 64) and shapes[-1] == (32, 1024, 1024)
 
 
+def test_the_full_size_computes_the_published_way() -> None:
+    """The first two sides of the published faces' network, 512 channels wide."""
+    torch.manual_seed(0)
+    net = StyleGAN2(resolution=1024, channel_base=32768, mapping_layers=2).eval().requires_grad_(False)
+    ws = torch.randn(1, net.num_ws, 512)
+    noises = [torch.randn(1, *s) for s in net.noise_shapes()[:3]]
+    kept = ("layers.0", "layers.1", "layers.2", "to_rgb.0", "to_rgb.1", "constant")
+    state = {k: v for k, v in arrays(net).items() if k.startswith(kept)}
+    _, deep = straight_generator(state, ws[0, :4].numpy(), [n[0].numpy() for n in noises])
+    for layer in range(3):
+        ours = net.lower(ws, layer, noises)[0].numpy()
+        assert np.abs(ours - deep[layer]).max() < 1e-4 * np.abs(deep[layer]).max()
+
+
 @pytest.mark.parametrize(("resolution", "codes"), [(32, 8), (64, 10), (128, 12), (256, 14), (512, 16)])
 def test_every_resolution(resolution: int, codes: int) -> None:
     small = {**SMALL, "channel_base": 128}

@@ -20,7 +20,8 @@ def invert(
         typer.Option(
             "--model",
             "-m",
-            help="A method: NAME or NAME:key=value (sphinx, image2stylegan, pnorm, ilo, csgm ...).",
+            help="A method: sphinx, image2stylegan, pnorm, projector, csgm, pgd, ilo, bdinvert, pulse, mganprior, "
+            "psp, in-domain, or without the generator tv, dip; NAME:key=value sets options.",
         ),
     ] = "sphinx",
     generator: Annotated[
@@ -52,6 +53,9 @@ def invert(
     time_budget: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds for all pictures.", show_default=False)
     ] = None,
+    encoder_steps: Annotated[
+        int, typer.Option(min=1, help="Training of the encoder that psp, in-domain and bdinvert ask.")
+    ] = 3000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do finished pictures again.")] = False,
     json: Annotated[
         str | None,
@@ -67,14 +71,15 @@ def invert(
     The same command continues a folder that was stopped. Exit code: 0 done, 1 some failed, 2 wrong use.
     """
     check_targets({"--json": json})
-    from restore.inverse.gan import Inverter, method_named
+    from restore.inverse.gan import Inverter
     from restore.inverse.gan.pictures import Job, invert_pictures
+    from restore.inverse.gan.workshop import Workshop
     from restore.runtime import pick_device
     from restore.runtime import threads as computing_with
 
     net, header = _generator(generator)
     net.to(pick_device(device))
-    method = method_named(model)
+    method = Workshop(net, encoder_steps=encoder_steps, seed=seed, report=say).named(model)
     job = Job(
         generator=str(header.get("sha256") or header.get("name")),
         method=model,
@@ -84,6 +89,7 @@ def invert(
         patience=patience,
         restarts=restarts,
         seed=seed,
+        encoder_steps=encoder_steps,
     )
     with computing_with(threads):
         outcome = invert_pictures(

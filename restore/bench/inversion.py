@@ -7,6 +7,8 @@ generator's kind of picture, moved, turned, scaled, and another kind; how much c
 of the generator's kind and of phantoms that no generator of clothes has seen; total variation and deep image prior
 as controls.
 
+``python -m restore.bench.inversion speed --count 16 --methods sphinx ...``: pictures together against one by one.
+
 Equal steps for all methods, or with ``--seconds`` equal time. Learning rates: each method's own, or chosen from
 ``--rates`` on other pictures than the measured ones (the first eight test pictures after them, in distribution, by
 mean PSNR). PSNR on clamped values, peak 1 on [0, 1]; mean and 95 % confidence interval (Student) over pictures.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +33,9 @@ from restore.bench.inversion_pictures import SHIFTS, digits, ellipses, fundus, h
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
 from restore.files import atomic_write
-from restore.inverse.gan import METHODS, CodeStatistics, Inverter, code_statistics, diagnose, method_named
-from restore.inverse.gan.encoded import Encoded, InDomain
-from restore.inverse.gan.layers import base_layer
+from restore.inverse.gan import METHODS, CodeStatistics, Inverter, code_statistics, diagnose
 from restore.inverse.gan.measurements import measure, operator_named
-from restore.inverse.gan.method import Method
-from restore.inverse.gan.train_encoder import train_base_encoder, train_style_encoder
+from restore.inverse.gan.workshop import ENCODED, Workshop
 from restore.metrics import ssim
 from restore.models.generator_files import load_generator, shipped_generator
 from restore.models.stylegan2 import StyleGAN2
@@ -75,12 +75,10 @@ class Plan:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; see the module."""
     p = argparse.ArgumentParser(prog="python -m restore.bench.inversion", description=__doc__)
-    p.add_argument("table", choices=("shifts", "tasks"))
-    p.add_argument("--data", type=Path, required=True, help="an IDX set, or a folder with train/ and test/")
+    p.add_argument("table", choices=("shifts", "tasks", "speed"))
+    p.add_argument("--data", type=Path, default=Path(), help="an IDX set, or a folder with train/ and test/")
     p.add_argument("--generator", type=Path, help="default: the shipped one")
-    p.add_argument(
-        "--methods", default=";".join([*METHODS, "psp", "in-domain"]), help="separated by semicolons"
-    )
+    p.add_argument("--methods", default=";".join([*METHODS, *ENCODED]), help="separated by semicolons")
     p.add_argument("--count", type=int, default=32)
     p.add_argument("--steps", type=int, default=600)
     p.add_argument("--seconds", type=float, help="for all pictures of a cell, instead of equal steps")
@@ -104,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         net, header = shipped_generator() if a.generator is None else load_generator(a.generator)
+        if a.table == "speed":
+            sys.stdout.write(dumps(speed(net, a.methods.split(";")[0], steps=a.steps, count=a.count)))
+            return 0
         result = run(net, a.table, a.data, plan, fill=a.fill, report=_say)
     except RestoreError as error:
         _say(f"error: {error}")
@@ -137,7 +138,7 @@ def run(
     own, tuning = pool[: plan.count], pool[plan.count :]
     cells = _shift_cells(own, plan, size, fill) if table == "shifts" else _task_cells(own, plan, size)
     statistics = code_statistics(net)
-    made = _Methods(net, plan, report)
+    made = Workshop(net, encoder_steps=plan.encoder_steps, seed=plan.seed, report=report)
     rows: list[dict[str, Any]] = []
     chosen: dict[str, str] = {}
     for name in plan.methods:
@@ -167,6 +168,24 @@ def run(
         "environment": environment(device=str(net.constant.device)),
         "rows": rows,
         "summary": summarise(rows),
+    }
+
+
+def speed(net: StyleGAN2, spec: str, *, steps: int, count: int) -> dict[str, Any]:
+    """Processor seconds of inverting ``count`` of the generator's own pictures together and one after the other."""
+    g = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        x = (net(torch.randn(count, net.z_dim, generator=g)).clamp(-1, 1) + 1) / 2
+    inverter = Inverter(net, Workshop(net).named(spec))
+    inverter.fit(x, steps=1, batch=count)  # warm up
+    spent = {}
+    for name, batch in (("together", count), ("alone", 1)):
+        began = time.process_time()
+        inverter.fit(x, steps=steps, batch=batch)
+        spent[name] = time.process_time() - began
+    ratio = spent["alone"] / spent["together"]
+    return {"method": spec, "pictures": count, "steps": steps, **spent, "ratio": ratio} | {
+        "environment": environment(device=str(net.constant.device))
     }
 
 
@@ -252,40 +271,6 @@ def markdown(result: dict[str, Any]) -> str:
     )
 
 
-class _Methods:
-    """Methods by name, those with encoders included; encoders are trained once, on the generator's own pictures."""
-
-    def __init__(self, net: StyleGAN2, plan: Plan, report: Callable[[str], None]) -> None:
-        self.net, self.plan, self.report = net, plan, report
-        self.encoders: dict[str, Any] = {}
-
-    def named(self, spec: str) -> Method:
-        name, options = parse_name(spec)
-        rate = options.get("rate")
-        own = None if rate is None else float(rate)
-        if name in ("psp", "in-domain"):
-            return (Encoded if name == "psp" else InDomain)(self._style(), rate=own)
-        if name == "bdinvert":
-            return method_named(spec, encoder=self._base())
-        return method_named(spec)
-
-    def _style(self) -> Any:
-        if "style" not in self.encoders:
-            self.report(f"training the style encoder, {self.plan.encoder_steps} steps")
-            self.encoders["style"] = train_style_encoder(
-                self.net, steps=self.plan.encoder_steps, seed=self.plan.seed
-            )
-        return self.encoders["style"]
-
-    def _base(self) -> Any:
-        if "base" not in self.encoders:
-            self.report(f"training the base encoder, {self.plan.encoder_steps} steps")
-            self.encoders["base"] = train_base_encoder(
-                self.net, base_layer(self.net, 0.25), steps=self.plan.encoder_steps, seed=self.plan.seed
-            )
-        return self.encoders["base"]
-
-
 def _shift_cells(own: Tensor, plan: Plan, size: dict[str, int], fill: str) -> list[Cell]:
     cells: list[Cell] = [(s, shifted(own, s, fill=fill), "identity") for s in SHIFTS]
     return [*cells, ("digits", digits(plan.count, seed=plan.seed, **size), "identity")]
@@ -302,7 +287,7 @@ def _task_cells(own: Tensor, plan: Plan, size: dict[str, int]) -> list[Cell]:
 
 
 def _cell(
-    made: _Methods, statistics: CodeStatistics, spec: str, x: Tensor, operator: str, plan: Plan
+    made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, operator: str, plan: Plan
 ) -> list[dict[str, Any]]:
     net = made.net
     inverter = Inverter(net, made.named(spec), statistics=statistics)
@@ -316,7 +301,7 @@ def _cell(
         steps=steps,
         seeds=seeds,
         batch=len(x) if plan.seconds else plan.batch,
-        noise_sigma=noise if inverter.method.simulates_noise else 0.0,
+        noise_sigma=noise,
         time_budget=plan.seconds,
     )
     similar = ssim(found.image.double(), x.double()).tolist()
@@ -326,7 +311,7 @@ def _cell(
     ]
 
 
-def _tuned(made: _Methods, statistics: CodeStatistics, spec: str, x: Tensor, plan: Plan) -> str:
+def _tuned(made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, plan: Plan) -> str:
     """The method at the best of the rates."""
     name, options = parse_name(spec)
     if "rate" in options or name == "psp":

@@ -21,7 +21,8 @@ class TotalVariation(Method):
     """Free pixels and the mean length of their gradient (Rudin, Osher & Fatemi 1992), by Adam.
 
     Args:
-        weight: of the total variation, against a mean square in [-1, 1].
+        weight: of the total variation, against a mean square in [-1, 1]; None: 0.001, and four times the known
+            noise, which is Chambolle's weight equal to the noise.
     """
 
     name = "tv"
@@ -30,7 +31,7 @@ class TotalVariation(Method):
     perceptual = 0.0
     uses_generator = False
 
-    def __init__(self, *, rate: float | None = None, weight: float = 1e-3) -> None:
+    def __init__(self, *, rate: float | None = None, weight: float | None = None) -> None:
         super().__init__(rate=rate)
         self.weight = weight
 
@@ -42,7 +43,8 @@ class TotalVariation(Method):
         down = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
         right = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1))
         length = (down.square() + right.square() + 1e-6).sqrt().mean((1, 2, 3))
-        return Inputs(mean_codes(net, len(x)), penalty=self.weight * length, image=x)
+        weight = 1e-3 + 4 * self.noise if self.weight is None else self.weight
+        return Inputs(mean_codes(net, len(x)), penalty=weight * length, image=x)
 
     def factor(self, progress: float, key: str) -> float:
         return ramped(progress)

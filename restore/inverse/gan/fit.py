@@ -106,7 +106,8 @@ class Inverter:
             steps: None: as published for the method.
             seeds: one per picture, or one number from which the N are counted.
             restarts: how often to start anew with other draws; of each picture the one nearest to ``y`` is kept.
-            noise_sigma: fresh noise of this strength (units of [0, 1]) is added to A x at every step, as it was to y.
+            noise_sigma: standard deviation of the noise known to be in ``y`` (units of [0, 1]); SPHInX adds as much
+                to A x afresh at every step, total variation is weighted by it, others do not ask.
             patience: a picture is finished when its smoothed loss has not fallen by ``tolerance`` of itself for this
                 many steps; 0: never before ``steps``. time_budget: seconds for all; schedules follow whichever of
                 steps and time is further.
@@ -130,6 +131,7 @@ class Inverter:
                 f"expected as many seeds as pictures and positive numbers, got {len(numbers)} seeds for {len(y)} "
                 f"pictures, batch {batch}, steps {steps}"
             )
+        self.method.noise = noise_sigma
         if restarts < 1:
             raise UsageError(f"expected at least one start, got restarts {restarts}")
         began = time.perf_counter()
@@ -272,7 +274,7 @@ class _Run:
     def _data(self, x: Tensor) -> Tensor:
         """B values, in the scale of pictures in [-1, 1] (a residual there is twice that in [0, 1])."""
         measured = self.operator((x + 1) / 2)
-        if self.noise_sigma:
+        if self.noise_sigma and self.method.simulates_noise:
             measured = measured + self.noise_sigma * self.draws.normal(*measured.shape[1:])
         squares = 4 * (measured - self.y).square().flatten(1)
         data = squares.sum(1) if self.method.data == "sum" else squares.mean(1)

@@ -49,6 +49,7 @@ class Method:
         betas: Adam's. draws: how often the loss of a step is drawn and averaged.
         uses_generator: False for controls, which have pixels or weights of their own instead.
         simulates_noise: known noise is added to A x afresh at every step (SPHInX's way of denoising).
+        noise: standard deviation of the noise known to be in the measurements, units of [0, 1]; told by the loop.
     """
 
     name = ""
@@ -62,6 +63,7 @@ class Method:
     draws = 1
     uses_generator = True
     simulates_noise = False
+    noise = 0.0
 
     def __init__(self, *, rate: float | None = None) -> None:
         if rate is not None:

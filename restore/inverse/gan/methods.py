@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from restore.errors import UsageError, did_you_mean, unknown
@@ -31,20 +31,20 @@ METHODS: dict[str, Callable[..., Method]] = {
 }
 
 
-def method_named(spec: str, **more: Any) -> Method:
-    """The method ``spec`` asks for.
+def method_named(spec: str, *, known: Mapping[str, Callable[..., Method]] = METHODS, **more: Any) -> Method:
+    """The method ``spec`` asks for, from the table ``known``; ``more`` are options that have no written form.
 
     Raises:
         UsageError: an unknown name, or an option it does not have.
     """
     name, options = parse_name(spec)
-    if name not in METHODS:
-        raise unknown("inversion method", name, METHODS)
-    kind = METHODS[name]
-    known = set(inspect.signature(kind).parameters)
+    if name not in known:
+        raise unknown("inversion method", name, known)
+    kind = known[name]
+    takes = set(inspect.signature(kind).parameters)
     for key in options:
-        if key not in known:
-            raise UsageError(f"{name} has no option {key!r}", hint=did_you_mean(key, known))
+        if key not in takes:
+            raise UsageError(f"{name} has no option {key!r}", hint=did_you_mean(key, takes))
     try:
         return kind(**options, **more)
     except TypeError as error:

@@ -34,7 +34,8 @@ class Job:
     Args:
         operator: how the pictures came to be, by name. simulate: the pictures are whole, and are measured first.
         generator, method: what goes into the record and decides whether a picture is finished.
-        steps, patience, restarts: as for :meth:`Inverter.fit`; steps None: the method's.
+        steps, patience, restarts: as for :meth:`Inverter.fit`; steps None: the method's. encoder_steps: as for
+            :class:`restore.inverse.gan.workshop.Workshop`.
     """
 
     generator: str
@@ -45,6 +46,7 @@ class Job:
     patience: int = 0
     restarts: int = 1
     seed: int = 0
+    encoder_steps: int = 0
 
 
 @dataclass
@@ -121,7 +123,7 @@ def invert_pictures(
             seeds=seeds,
             batch=batch,
             restarts=job.restarts,
-            noise_sigma=noise if inverter.method.simulates_noise else 0.0,
+            noise_sigma=noise,
             patience=job.patience,
             time_budget=budget,
             report=on_step,
