@@ -81,7 +81,7 @@ def maps(shape: Shape, params: Params, *, depth: Depth = None) -> Fall:
 
 
 def _falls(shape: Shape, seed: Tensor, depth: Depth, knobs: dict[str, Any], mask: Any) -> Iterator[Fall]:
-    columns = {k: v.tolist() if isinstance(v, Tensor) else v for k, v in knobs.items()}
+    columns = {k: v.tolist() if isinstance(v, Tensor) else v for k, v in knobs.items() if k != "depth"}
     planes = depths(seed, shape, depth)
     for i, (s, d) in enumerate(zip(seed.tolist(), planes, strict=True)):
         k = {name: column[i] for name, column in columns.items()}

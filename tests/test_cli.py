@@ -120,7 +120,7 @@ def start(folder: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
-    names = [f"{i:03}{'-' * 200}.png" for i in range(60)]
+    names = [f"{i:03}{'-' * 200}.png" for i in range(120)]
     for i, name in enumerate(names):
         save(tmp_path / "in" / name, i)
     out = tmp_path / "out"

@@ -139,7 +139,7 @@ def test_trains_from_a_recipe(architecture: str, samples: Path, tmp_path: Path) 
     assert result.best > 5 and any("gain" in line for line in lines)
 
 
-def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path) -> None:
+def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path, tmp_path: Path) -> None:
     pictures = open_library(samples, long_sides=(), min_side=64, hold_out=1).train
     cpu = torch.device("cpu")
     fill = batch_maker(config_of("fill", clean_share=0.0), pictures, cpu)(3)
@@ -155,7 +155,7 @@ def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path) -> None
     for wrong in ({"view": 32}, {"parts": {"inverted": -1}}, {"mask": ["noise"]}, {"mask": ["mask"]}):
         with pytest.raises(ConfigError):
             train(
-                config_of("medium", **wrong), samples, Path("nowhere"), device="cpu", report=lambda text: None
+                config_of("medium", **wrong), samples, tmp_path / "run", device="cpu", report=lambda text: None
             )
 
 

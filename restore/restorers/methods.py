@@ -264,6 +264,7 @@ METHODS_TABLE: dict[str, Method] = {
         {"radius": Option("of the neighbourhood, pixels", 1, 100)},
         whole=True,
         mask=True,
+        bytes_per_pixel=130,
     ),
     "navier-stokes": Method(
         navier_stokes,
@@ -272,9 +273,15 @@ METHODS_TABLE: dict[str, Method] = {
         {"radius": Option("of the neighbourhood, pixels", 1, 100)},
         whole=True,
         mask=True,
+        bytes_per_pixel=130,
     ),
     "biharmonic": Method(
-        biharmonic, "inpaint", "holes filled as smoothly as can be (biharmonic)", whole=True, mask=True
+        biharmonic,
+        "inpaint",
+        "holes filled as smoothly as can be (biharmonic)",
+        whole=True,
+        mask=True,
+        bytes_per_pixel=600,  # grows with the holes: a third of the pixels missing
     ),
     "back-projection": Method(
         back_projection,
