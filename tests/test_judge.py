@@ -20,6 +20,16 @@ from restore.downstream.suite import suite
 from restore.errors import UsageError
 from restore.report import dumps
 
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The networks here are so small that threads wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 SMALL = {"severities": (5,), "tune": 40, "certify": 40, "test": 80, "foreign_count": 16, "resamples": 300}
 QUICK = ["--profile", "smoke", "--severities", "5", "--tune", "40", "--certify", "40", "--test", "60"]
 

@@ -18,6 +18,15 @@ from restore.downstream.hallucination import flip_rate, inconsistency, phantoms
 from restore.errors import UsageError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The networks here are so small that threads wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Plane(nn.Module):
     """Class 1 where the mean of the picture is above 0.5: distance and direction are known everywhere."""
 

@@ -21,6 +21,15 @@ from restore.downstream.ood.perturbed import GradNorm, Odin
 from restore.downstream.ood.purview import Introspective, Purview, confounding_loss, head_weight_norm
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The networks here are so small that threads wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def classifier():
     torch.manual_seed(0)
@@ -285,11 +294,14 @@ def test_learned_detectors_flag_what_they_have_never_seen():
     bank = Bank(x, labels, torch.zeros(40, 2), torch.zeros(40, 4))
     amp = Amp(anchors=4).fit(behind, bank)
     assert amp.score(behind, x[:3], bank.logits, bank.features).shape == (3,) and len(anchored.bank) == 4
-    detector = GradCon(width=4, epochs=40, batch=20).fit(behind, bank)
+    alike = Bank(ramp + 0.05 * x, labels, bank.logits, bank.features)
+    detector = GradCon(width=4, epochs=12, batch=20).fit(behind, alike)
     noise = torch.rand((6, 1, 16, 16), generator=torch.Generator().manual_seed(9))
     with torch.no_grad():
-        familiar, foreign = (detector.score(behind, y, bank.logits, bank.features) for y in (x[:6], noise))
-        alone = detector.score(behind, x[2:3], bank.logits, bank.features)
+        familiar, foreign = (
+            detector.score(behind, y, bank.logits, bank.features) for y in (alike.pictures[:6], noise)
+        )
+        alone = detector.score(behind, alike.pictures[2:3], bank.logits, bank.features)
     assert float(foreign.min()) > float(familiar.max()) and float(alone) == pytest.approx(
         float(familiar[2]), rel=1e-4
     )

@@ -18,6 +18,15 @@ from restore.errors import UsageError
 from restore.train.guided import guided, task_guide
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The networks here are so small that threads wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def blur(x):
     return nn.functional.avg_pool2d(nn.functional.pad(x, [2] * 4, mode="replicate"), 5, 1)
 
