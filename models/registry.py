@@ -72,7 +72,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "denoise": Shipped(
         "denoise",
-        "67be25e9e7f72ce3dfa7d916aca95d23a590854e2aa478c2e0e3b8d9df063313",
+        "2ba5d0d251a6ed581622d420709ef8de460be393b1b3021b2ff9f890e76de3a5",
         "colour and grey noise of any strength, found out or given (sigma)",
     ),
     "noise-level": Shipped(
