@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,9 @@ def start(folder: Path, out: Path) -> subprocess.Popen[str]:
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
     command = [*RESTORE, "run", folder, "-o", out, "-m", "identity"]
-    process = subprocess.Popen(command, stderr=write, text=True)
+    # A test run in the background ignores SIGINT, and so would its children.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=write, text=True, preexec_fn=heed)
     os.close(write)
     process.stderr = os.fdopen(read)
     return process

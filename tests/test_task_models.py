@@ -155,7 +155,11 @@ def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path, tmp_pat
     for wrong in ({"view": 32}, {"parts": {"inverted": -1}}, {"mask": ["noise"]}, {"mask": ["mask"]}):
         with pytest.raises(ConfigError):
             train(
-                config_of("medium", **wrong), samples, tmp_path / "run", device="cpu", report=lambda text: None
+                config_of("medium", **wrong),
+                samples,
+                tmp_path / "run",
+                device="cpu",
+                report=lambda text: None,
             )
 
 

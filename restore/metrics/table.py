@@ -56,7 +56,9 @@ MEASURES: dict[str, Measure] = {
     "ms-ssim": Measure("MS-SSIM", 4, "high", ms_ssim, "five scales, valid windows, mean of channels (piq)"),
     "gmsd": Measure("GMSD", 4, "low", gmsd, "grey (piq)"),
     "ciede2000": Measure("CIEDE2000", 2, "low", ciede2000, "mean over pixels (scikit-image)"),
-    "colour-cast": Measure("colour cast", 2, "low", colour_cast, "distance of the mean Cb, Cr (BT.601, units of 255)"),
+    "colour-cast": Measure(
+        "colour cast", 2, "low", colour_cast, "distance of the mean Cb, Cr (BT.601, units of 255)"
+    ),
     "lpips": Measure("LPIPS", 4, "low", learned.lpips, "VGG16, version 0.1 (piq)"),
     "dists": Measure("DISTS", 4, "low", learned.dists, "VGG16, short side 256 (piq)"),
     "niqe": Measure("NIQE", 3, "low", _alone(niqe), "no reference; authors' parameters, blocks of 96 px"),
