@@ -75,6 +75,11 @@ SHIPPED: dict[str, Shipped] = {
         "2ba5d0d251a6ed581622d420709ef8de460be393b1b3021b2ff9f890e76de3a5",
         "colour and grey noise of any strength, found out or given (sigma)",
     ),
+    "dejpeg": Shipped(
+        "dejpeg",
+        "58cee5647169a63114029852de2836f6908a321eb182963b73f274998942719b",
+        "blocks, rings and false colours of JPEG, of any quality, coded once or twice",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
