@@ -36,8 +36,8 @@ class Combinator(Pipeline):
     name: str = "combinator"
 
     @abstractmethod
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
-        """The steps that happen to one sample, in order."""
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
+        """The steps that happen to one sample (1, C, H, W), in order."""
 
     def find(self, name: str) -> Degradation | None:
         """The elementary degradation of that name among the steps and inside of them."""
@@ -47,7 +47,7 @@ class Combinator(Pipeline):
         self, shape: Shape, severity: float | None, g: torch.Generator
     ) -> tuple[list[Params], Shape]:
         """Parameters of one sample (1, C, H, W), elementary and in order, and the shape of the result."""
-        return draw_steps(self.chosen(g), shape, severity, g)
+        return draw_steps(self.chosen(shape, g), shape, severity, g)
 
     def sample(self, shape: Shape, *, severity: float | None = None, generator: torch.Generator) -> Params:
         """Draws what happens to every sample; see :meth:`Degradation.sample`."""
@@ -129,7 +129,7 @@ class Compose(Combinator):
 
     name: str = "compose"
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         return self.steps
 
 
@@ -153,7 +153,7 @@ class OneOf(Combinator):
         named = zip(weights, self.steps, strict=True)
         return f"one-of({' | '.join(f'{w:g} {s.label}' if self.weights else s.label for w, s in named)})"
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         return [self.steps[draw.draw_weighted(self.weights or [1.0] * len(self.steps), g)]]
 
 
@@ -172,7 +172,7 @@ class Maybe(Combinator):
     def label(self) -> str:
         return f"maybe({self.p:g} {super().label})"
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         return self.steps if float(draw.draw_uniform(1, 0, 1, g)) < self.p else ()
 
 
@@ -186,7 +186,7 @@ class Shuffle(Combinator):
     def label(self) -> str:
         return f"shuffle({', '.join(s.label for s in self.steps)})"
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         return [self.steps[i] for i in draw.draw_order(len(self.steps), g)]
 
 
@@ -207,7 +207,7 @@ class Repeat(Combinator):
         low, high = self._ends()
         return f"repeat({low if low == high else f'{low}..{high}'} x {super().label})"
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         low, high = self._ends()
         return list(self.steps) * (low + int(draw.draw_choice(1, high - low + 1, g)))
 
@@ -225,7 +225,7 @@ class Drawn(Combinator):
     def find(self, name: str) -> Degradation | None:
         return (self.known or {}).get(name)
 
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         raise RestoreError("recorded parameters are applied, not drawn")
 
 

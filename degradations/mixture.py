@@ -17,7 +17,7 @@ import torch
 
 from restore.degradations import sample as draw
 from restore.degradations.base import Degradation, Knob, Params, check_value, value_ends
-from restore.degradations.combine import Combinator, Shape, Step, draw_steps
+from restore.degradations.combine import Combinator, Shape, Step
 from restore.errors import UsageError, did_you_mean
 from restore.names import Value, format_name
 
@@ -146,10 +146,10 @@ class Mixture(Combinator):
         if severity is None and "severity" in self.given:
             low, high = value_ends(self.name, "severity", self.given["severity"])
             severity = float(draw.draw_uniform(1, low, high, g)) if low < high else low
+        return super().draw_sample(shape, severity, g)
+
+    def chosen(self, shape: Shape, g: torch.Generator) -> Sequence[Step]:
         numbers = {key: float(knob.default or 0) for key, knob in self.knobs.items()}
         numbers |= {k: float(v) for k, v in self.given.items() if k != "severity"}
         draws = Draws(shape[-2], shape[-1], draw.generator(int(draw.draw_seeds(1, g))))
-        return draw_steps(self.recipe.build(draws, self.lookup, numbers), shape, severity, g)
-
-    def chosen(self, g: torch.Generator) -> Sequence[Step]:
-        raise NotImplementedError("a mixture decides knowing the size of its sample")
+        return self.recipe.build(draws, self.lookup, numbers)

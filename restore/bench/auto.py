@@ -25,11 +25,11 @@ from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.degradations.families import FAMILIES, physical_order
 from restore.errors import RestoreError
-from restore.files import atomic_write
 from restore.image import quantise
 from restore.metrics import psnr
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
 from restore.report.environment import environment
+from restore.report.write import write_report
 from restore.restorers import Judgement, Restorer, load
 from restore.restorers.remedies import ORDER
 
@@ -239,10 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(page)
         result = {"schema": 1, **total, "environment": made, "options": counts}
         result |= {"rows": found.rows, "clean": found.clean, "mixed": found.mixed}
-        for path, text in ((given.json, dumps(result)), (given.markdown, page)):
-            if path is not None:
-                with atomic_write(path) as temporary:
-                    temporary.write_text(text, encoding="utf-8")
+        write_report(result, page, json=given.json, markdown=given.markdown)
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -17,9 +17,9 @@ from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
 from restore.errors import RestoreError
-from restore.files import atomic_write
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
 from restore.report.environment import commit, version
+from restore.report.write import write_report
 
 SIGMAS = (15, 25, 50)
 OURS, PEER = "bm3d:sigma=known", "peer:bm3d"
@@ -91,13 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     page = markdown(rows, benches[0]["environment"], given)
     print(page)
-    for path, text in (
-        (given.json, dumps({"schema": 1, "rows": rows, "benches": benches})),
-        (given.markdown, page),
-    ):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(
+        {"schema": 1, "rows": rows, "benches": benches}, page, json=given.json, markdown=given.markdown
+    )
     return 0 if all(row["difference"] >= -BOUND for row in rows) else 1
 
 

@@ -17,9 +17,9 @@ from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
 from restore.errors import RestoreError
-from restore.files import atomic_write
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
 from restore.report.environment import commit
+from restore.report.write import write_report
 
 _NOISY = "noise:sigma=2.55"
 _BLUR, _DISC = f"blur:sigma=1.6 + {_NOISY}", f"defocus:radius=3 + {_NOISY}"
@@ -128,10 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = markdown(rows, results, given)
     print(page)
     found = {"schema": 1, "summary": rows, "benches": [r.to_json() for r in results]}
-    for path, text in ((given.json, dumps(found)), (given.markdown, page)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(found, page, json=given.json, markdown=given.markdown)
     return 1 if any(r.failures for r in results) else 0
 
 

@@ -25,10 +25,11 @@ from torch import Tensor
 
 from restore.degradations.imagenet_c import CORRUPTIONS
 from restore.errors import RestoreError, UsageError
-from restore.files import atomic_write, find_pictures, read_picture
+from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
 from restore.report.environment import environment, version
+from restore.report.write import write_report
 from restore.resample import imresize
 
 PEER = "imagecorruptions-imaug"
@@ -202,10 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rows": rows,
         "environment": made,
     }
-    for path, text in ((given.json, dumps(result)), (given.markdown, page)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(result, page, json=given.json, markdown=given.markdown)
     return 0 if total["within_bound"] == total["corruptions"] else 1
 
 

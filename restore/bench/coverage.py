@@ -27,6 +27,7 @@ from restore.errors import RestoreError, UsageError
 from restore.files import atomic_write
 from restore.report import Column, dumps, markdown_table
 from restore.report.environment import environment
+from restore.report.write import write_report
 from restore.resample import imresize
 from restore.restorers import Restorer, load
 from restore.restorers.interval import POOLED, Calibration
@@ -203,9 +204,7 @@ def _run(given: argparse.Namespace) -> int:
     page = markdown(rows, _note(given, table, rows, max(off, default=0.0), made))
     print(page)
     result = {"schema": 1, "rows": rows, "calibration": table.to_json(), "environment": made}
-    for path, text in ((given.json, dumps(result)), (given.markdown, page)):
-        if path is not None:
-            _write(path, text)
+    write_report(result, page, json=given.json, markdown=given.markdown)
     return 0 if max(off, default=0.0) <= 0.02 else 1
 
 

@@ -25,10 +25,12 @@ from restore.bench.contenders import INPUT, split_models
 from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.errors import RestoreError, UsageError
-from restore.files import atomic_write, read_picture
+from restore.files import read_picture
 from restore.image import array_to_tensor, quantise
 from restore.models.features import efficientnet_lite0
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
+from restore.report.environment import environment
+from restore.report.write import write_report
 from restore.runtime import threads
 
 COLUMNS = (
@@ -110,7 +112,7 @@ def run_classes(
         "protocol": "EfficientNet-Lite0, short side 256 (bicubic), middle 224 x 224; pictures in and out of models in "
         "8 bits; gains over the dark input of the same pictures, percentile bootstrap of the paired "
         f"differences, {RESAMPLES} resamples",
-        "environment": bench.environment(device="cpu"),
+        "environment": environment(device="cpu"),
         "data": {"folder": root.resolve().name, "pictures": len(files), "of": total},
         "options": {"degradations": list(degradations), "models": names, "seed": seed},
         "summary": summary,
@@ -186,10 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{env['processor']}, torch {env['torch']}, {env['date'][:10]}; commit {env['commit'] or 'none'}\n"
     )
     print(page)
-    for path, text in ((given.json, dumps(found)), (given.markdown, page)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(found, page, json=given.json, markdown=given.markdown)
     return 0
 
 

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.bench.environment import environment
 from restore.bench.inversion_pictures import digits, held_out, shifted
 from restore.errors import RestoreError
 from restore.files import atomic_write
@@ -28,6 +27,7 @@ from restore.inverse.gan.edit import Walk, attribute_direction, fit_walk, morph
 from restore.models.generator_files import load_generator, shipped_generator
 from restore.models.stylegan2 import StyleGAN2
 from restore.report import Column, contact_sheet, dumps, markdown_table
+from restore.report.environment import environment
 
 ANGLES = (0.0, 22.5, 45.0)
 ALPHAS = (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -25,10 +25,10 @@ from restore.engines import choose, installed
 from restore.engines.build import AGREE
 from restore.engines.choice import ARITHMETIC
 from restore.errors import EXIT_DONE, EXIT_SOME_FAILED, RestoreError, UsageError
-from restore.files import atomic_write
 from restore.metrics import psnr
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
 from restore.report.environment import environment, version
+from restore.report.write import write_report
 from restore.restorers import Restorer, load
 from restore.runtime import cpu_has_bf16, pick_device, pick_precision, threads
 
@@ -166,10 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     text = _markdown(rows, about)
     print(text)
-    for path, content in ((given.json, dumps({**about, "rows": rows})), (given.markdown, text)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+    write_report({**about, "rows": rows}, text, json=given.json, markdown=given.markdown)
     return EXIT_DONE if equal and best >= given.bar else EXIT_SOME_FAILED
 
 

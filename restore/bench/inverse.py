@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.bench.environment import environment
 from restore.bench.inverse_tasks import TASKS
 from restore.degradations import sample as draw
 from restore.degradations.operators import Operator
@@ -32,6 +31,7 @@ from restore.inverse.normal import elementary, sampling
 from restore.inverse.solution import measured
 from restore.metrics import psnr, ssim
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment
 from restore.restorers import load
 from restore.restorers.inverse import InverseRestorer
 

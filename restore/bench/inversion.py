@@ -28,7 +28,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.bench.environment import environment
 from restore.bench.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
@@ -41,6 +40,7 @@ from restore.models.generator_files import load_generator, shipped_generator
 from restore.models.stylegan2 import StyleGAN2
 from restore.names import format_name, parse_name
 from restore.report import Column, dumps, markdown_table
+from restore.report.environment import environment
 
 TASKS = (
     "noise:sigma=25",

@@ -24,12 +24,14 @@ from restore.bench.contenders import INPUT, split_models
 from restore.bench.result import mean
 from restore.bench.save import Saver
 from restore.errors import RestoreError
-from restore.files import Picture, atomic_write, read_picture
+from restore.files import Picture, read_picture
 from restore.image import array_to_tensor, quantise, tensor_to_array
 from restore.metrics.brisque import brisque
 from restore.metrics.exposure import burnt_share, clipped, colour_cast, mean_luma, misexposure, noise_gain
 from restore.metrics.niqe import niqe
-from restore.report import Column, contact_sheet, dumps, markdown_table
+from restore.report import Column, contact_sheet, markdown_table
+from restore.report.environment import environment
+from restore.report.write import write_report
 from restore.runtime import threads
 
 COLUMNS = (
@@ -125,7 +127,7 @@ def run_unreferenced(
     return {
         "schema": 1,
         "protocol": PROTOCOL + (f"; shrunk to {longest} px" if longest else ""),
-        "environment": bench.environment(device="cpu"),
+        "environment": environment(device="cpu"),
         "data": {
             "folder": root.resolve().name,
             "pictures": len(files),
@@ -190,10 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += "".join(f" --{k} {v}" for k in ("limit", "longest") if (v := getattr(given, k)) is not None)
     page = markdown(found, command)
     print(page)
-    for path, text in ((given.json, dumps(found)), (given.markdown, page)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(found, page, json=given.json, markdown=given.markdown)
     return 0
 
 

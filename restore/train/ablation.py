@@ -20,13 +20,14 @@ import torch
 from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
-from restore.files import atomic_write, find_pictures, read_picture
+from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor, quantise
 from restore.metrics import psnr, ssim
 from restore.metrics.exposure import mean_luma
 from restore.metrics.structure import ciede2000
 from restore.models.registry import ZOO, load_file
-from restore.report import Column, dumps, markdown_table
+from restore.report import Column, markdown_table
+from restore.report.write import write_report
 from restore.train.game_config import load_game_config
 from restore.train.game_run import play_recipe
 
@@ -156,10 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{words}\n```\n"
     )
     print(page)
-    for path, text in ((given.json, dumps(found)), (given.markdown, page)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text)
+    write_report(found, page, json=given.json, markdown=given.markdown)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Inputs:
         return made
 
 
-class Method:
+class Method(ABC):
     """One way of searching. Variables are a table of tensors whose first axis counts pictures.
 
     Attributes:
@@ -73,13 +74,13 @@ class Method:
         """Called once before anything else."""
         self.statistics = statistics
 
+    @abstractmethod
     def variables(self, net: StyleGAN2, guess: Tensor, draws: Draws) -> Variables:
         """Where the search starts. ``guess``: ``B x C x R x R`` in [-1, 1], a first look at the picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inputs(self, net: StyleGAN2, v: Variables, draws: Draws, progress: float) -> Inputs:
         """What the variables mean. ``progress`` from 0 to 1; 1 is also the final look."""
-        raise NotImplementedError
 
     def rates(self, v: Variables) -> dict[str, float]:
         """Learning rates of the variables that move."""
@@ -89,12 +90,12 @@ class Method:
         """The schedule: what multiplies the rate of the variable ``key``."""
         return 1.0
 
-    def after_step(self, net: StyleGAN2, v: Variables) -> None:
+    def after_step(self, net: StyleGAN2, v: Variables) -> None:  # noqa: B027 (most have nothing to do)
         """Brings variables back to where they may be (spheres, balls), in place."""
 
     def advance(self, net: StyleGAN2, v: Variables, draws: Draws, stage: int) -> Variables:
-        """The variables of the next stage (from 1)."""
-        raise NotImplementedError
+        """The variables of the next stage (from 1); the same ones unless a method says otherwise."""
+        return v
 
     def freedom(self, v: Variables) -> int:
         """How many numbers are free per picture."""
