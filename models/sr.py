@@ -60,11 +60,18 @@ class SRNet(nn.Module):
             return dict(state)
         return {k: own[k] if k.startswith("tail.") else v for k, v in state.items()}
 
-    def forward(self, x: Tensor) -> Tensor:
-        large = enlarge(x, self.scale)
+    def base(self, x: Tensor) -> Tensor:
+        """What :meth:`residual` is taken from: the bicubic enlargement."""
+        return enlarge(x, self.scale)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """``base(x) - y``: all that an engine of low precision may compute, because it is small."""
         h = self.head(x)
-        detail = F.pixel_shuffle(self.tail(h + self.join(self.body(h))), self.scale)
-        return large + detail.to(large.dtype)
+        return -F.pixel_shuffle(self.tail(h + self.join(self.body(h))), self.scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = self.base(x)
+        return large - self.residual(x).to(large.dtype)
 
 
 def enlarge(x: Tensor, scale: int) -> Tensor:

@@ -21,6 +21,7 @@ from restore.engines import choose as engine_for
 from restore.engines.choice import NEEDS
 from restore.errors import UsageError
 from restore.models.resunet import ResUNet
+from restore.models.sr import SRNet
 from restore.runtime import pick_precision
 from restore.tools.export import export
 
@@ -68,6 +69,19 @@ def test_every_engine_gives_what_torch_gives(
             made = engine(x, sigma)
         assert (expected - x).abs().max() > 0.02
         assert made.shape == x.shape and (made - expected).abs().max() < 1e-4
+
+
+def test_a_picture_that_grows_keeps_its_enlargement_in_torch() -> None:
+    torch.manual_seed(0)
+    net = SRNet(scale=2, width=8, blocks=1).eval()
+    with torch.no_grad():
+        net.tail.weight.mul_(30)
+    engine = build_engine(net, Choice("onnxruntime", "fp32"), device=CPU, scale=2)
+    for x in pictures():
+        with torch.no_grad():
+            expected, made, plain = net(x), engine(x, None), net.base(x)
+        assert made.shape == expected.shape == (*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+        assert (made - expected).abs().max() < 1e-4 < (plain - expected).abs().max()
 
 
 def test_the_shipped_denoiser_is_equal_in_windows(photo: np.ndarray) -> None:
