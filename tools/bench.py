@@ -84,7 +84,7 @@ def bench(
         typer.Option(metavar="FILE", help="One page with tables and sliders.", show_default=False),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="A contact sheet.", show_default=False)
+        Path | None, typer.Option(metavar="FILE.png|.jpg", help="A contact sheet.", show_default=False)
     ] = None,
     save: Annotated[
         Path | None,
@@ -153,13 +153,13 @@ def bench(
 
 
 def _pictures(result: BenchResult, html: Path | None, sheet: Path | None) -> None:
-    from restore.bench.show import bench_page, sheet_png
+    from restore.bench.show import bench_page, write_sheet
 
     if html is not None:
         emit_text(bench_page(result), html)
     if sheet is not None:
         if result.looks:
-            sheet_png(result.looks, sheet)
+            write_sheet(result.looks, sheet)
         else:
             say(f"{sheet} is not written: there is no picture to show", colour=33)
 

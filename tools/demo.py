@@ -22,7 +22,7 @@ def demo(
     """Degrade bundled photographs, restore them with the shipped weights, and show what it brought."""
     import restore
     from restore.bench import compare_folders
-    from restore.bench.show import sheet_png
+    from restore.bench.show import write_sheet
     from restore.folder import degrade_folder, restore_folder
     from restore.report import Comparison, rich_table
 
@@ -40,5 +40,5 @@ def demo(
         sys.stdout.flush()
         show_table(rich_table(result.table_rows, result.columns), to_stdout=True)
     sheet = out / "before-after.png"
-    sheet_png(looks, sheet)
+    write_sheet(looks, sheet)
     sys.stdout.write(f"contact sheet: {sheet.resolve()}\n")

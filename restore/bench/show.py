@@ -13,8 +13,9 @@ from restore.files import atomic_write
 from restore.report import Comparison, Table, contact_sheet, html_page
 from restore.report.sheet import busiest_window
 
-SHEET_CROP = 160
-SHEET_ZOOM = 2
+SHEET_CROP = 256
+# Sheets that end so are photographs of photographs; anything else is kept exactly.
+_JPEG = (".jpg", ".jpeg")
 
 
 def bench_page(result: BenchResult) -> str:
@@ -48,8 +49,11 @@ def compare_page(result: CompareResult) -> str:
     )
 
 
-def sheet_png(looks: Sequence[Comparison], path: Path) -> None:
-    """Writes a contact sheet: per look one row, the truth first, crops of 160 px at twice their size.
+def write_sheet(looks: Sequence[Comparison], path: Path) -> None:
+    """Writes a contact sheet: per look one row, the truth first, crops of 256 px.
+
+    Args:
+        path: ``.jpg`` gives a small file (quality 85), any other name an exact PNG.
 
     Raises:
         UsageError: the file cannot be written.
@@ -62,7 +66,11 @@ def sheet_png(looks: Sequence[Comparison], path: Path) -> None:
         images = [truth, *(view for _, view in look.views[:-1])]
         rows.append([(image[window], text) for image, text in zip(images, captions, strict=True)])
     buffer = io.BytesIO()
-    contact_sheet(rows, zoom=SHEET_ZOOM).save(buffer, "PNG")
+    made = contact_sheet(rows)
+    if path.suffix.lower() in _JPEG:
+        made.save(buffer, "JPEG", quality=85, subsampling=0, optimize=True)
+    else:
+        made.save(buffer, "PNG")
     try:
         with atomic_write(path) as temporary:
             temporary.write_bytes(buffer.getvalue())
