@@ -27,8 +27,6 @@ BRINGS: Mapping[str, tuple[str, ...]] = {
     "underwater": ("haze", "lowlight", "blur"),
     "rain": ("haze",),
     "snow": ("haze",),
-    "blur": ("downsampled",),
-    "downsampled": ("blur",),
     "haze": ("lowlight",),
     "raindrop": ("blur",),
 }
