@@ -61,7 +61,8 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
-            help="Further measures: ms-ssim, gmsd, ciede2000, niqe, brisque, lpips, dists, psnr-gt-mean, ssim-gt-mean.",
+            help="Further measures: ms-ssim, gmsd, ciede2000, colour-cast, niqe, brisque, lpips, dists, "
+            "psnr-gt-mean, ssim-gt-mean.",
         ),
     ] = None,
     sets: Annotated[
