@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,45 @@ def test_results_belong_to_the_shipped_weights() -> None:
         used = result(name)["environment"]["weights"]
         for model in ("denoise", "noise-level"):
             assert used[model] == SHIPPED[model].sha256, (name, model)
+
+
+def benches() -> list[tuple[str, str]]:
+    """Every table of the benches that belong to shipped models."""
+    from restore.models.registry import SHIPPED
+
+    found = {path.parent.name: tomllib.loads(path.read_text()) for path in ZOO.glob("*/bench.toml")}
+    return [(name, bench) for name, tables in found.items() if name in SHIPPED for bench in tables]
+
+
+@pytest.mark.parametrize(("name", "bench"), benches())
+def test_every_shipped_model_has_its_results_and_its_card_quotes_them(name: str, bench: str) -> None:
+    from restore.models.registry import SHIPPED
+
+    measured = json.loads((ZOO / name / f"{bench}.json").read_text())
+    assert measured["environment"]["weights"][name] == SHIPPED[name].sha256
+    assert not measured["failures"]
+    card = (ZOO / name / "card.md").read_text()
+    assert f"{bench}.md" in card and "before-after.jpg" in card
+    gains = [r["psnr"] for r in measured["summary"] if r["model"] == name]
+    scores = [r["psnr_y"] for r in measured["summary"] if r["model"] == name]
+    assert any(all(f"{x:.2f}" in card for x in column) for column in (gains, scores))
+
+
+def test_the_table_of_tasks_quotes_the_committed_results() -> None:
+    rows = table("README.md", "tasks")
+    assert rows
+    for name, (degradation, before, after, rival, *_) in rows.items():
+        found = [json.loads(path.read_text()) for path in sorted((ZOO / name).glob("*.json"))]
+        spec = degradation.strip("`")
+        scores = {
+            r["model"]: r for result in found for r in result.get("summary", ()) if r["degradation"] == spec
+        }
+        metric = "psnr_y" if name.startswith("sr-x") else "psnr"
+        assert after.strip("*") == f"{scores[name][metric]:.2f}", name
+        assert before == f"{(scores.get('input') or scores['bicubic'])[metric]:.2f}", name
+        if rival:
+            score, _, other = rival.partition(" ")
+            assert score == f"{scores[other.strip('`()')][metric]:.2f}", name
 
 
 def test_bars_that_are_claimed_are_met() -> None:

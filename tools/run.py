@@ -13,6 +13,8 @@ from restore.tools.reports import check_targets, emit_text
 
 # Pictures shown on a page, evenly spread; every one costs about half a megabyte of page.
 LOOKS = 24
+# What is used where nobody says what to use.
+DEFAULT = "auto"
 
 Sources = Annotated[
     list[Path] | None,
@@ -66,7 +68,7 @@ def run(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="A restorer: NAME or NAME:key=value; default: denoise.", show_default=False
+            "--model", "-m", help="A restorer: NAME or NAME:key=value; default: auto, which looks first.", show_default=False
         ),
     ] = None,
     weights: Annotated[
@@ -139,9 +141,10 @@ def run(
     source, target = places(sources, inputs, out)
     if uncertainty_preview and uncertainty is None:
         raise UsageError("--uncertainty-preview needs maps to show", hint="add --uncertainty FOLDER")
-    if explain and model != "auto":
+    chosen = restorer_name(model, weights)
+    if explain and chosen != DEFAULT:
         raise UsageError(
-            f"{model} is told what to do and finds nothing out", hint="--explain goes with -m auto"
+            f"{chosen} is told what to do and finds nothing out", hint="--explain goes with -m auto"
         )
     try:
         # Heavy imports only here: --help must be quick.
@@ -152,7 +155,7 @@ def run(
             result = restore_folder(
                 source,
                 target,
-                model=restorer_name(model, weights),
+                model=chosen,
                 overwrite=overwrite,
                 shard=shard,
                 dry_run=dry_run,
@@ -209,7 +212,7 @@ def restorer_name(model: str | None, weights: Path | None) -> str:
     """
     if model is not None and weights is not None:
         raise UsageError(f"expected either -m or --weights, got -m {model} and --weights {weights}")
-    return str(weights) if weights is not None else model or "denoise"
+    return str(weights) if weights is not None else model or DEFAULT
 
 
 def explain_interrupt(overwrite: bool) -> None:

@@ -28,7 +28,7 @@ def restore_folder(
     source: PathLike | Sequence[PathLike],
     out: PathLike,
     *,
-    model: str = "denoise",
+    model: str = "auto",
     overwrite: bool = False,
     shard: str | tuple[int, int] | None = None,
     dry_run: bool = False,
@@ -54,7 +54,7 @@ def restore_folder(
     is copied, so that a lossy format is not coded once more for nothing.
 
     Args:
-        model: a restorer, ``name`` or ``name:key=value,key=value``.
+        model: a restorer, ``name`` or ``name:key=value,key=value``; ``auto`` looks at each picture first.
         overwrite: do everything again and replace what is in the way.
         shard: "I/N" or (I, N): only the I-th of N parts; parts may run at the same time into one folder.
         dry_run: change nothing; ``planned`` lists what would be done.
