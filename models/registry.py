@@ -80,6 +80,11 @@ SHIPPED: dict[str, Shipped] = {
         "58cee5647169a63114029852de2836f6908a321eb182963b73f274998942719b",
         "blocks, rings and false colours of JPEG, of any quality, coded once or twice",
     ),
+    "lowlight": Shipped(
+        "lowlight",
+        "c7f8d7a819c39c69d0670220f5a0da2ac75f204b7f4a693a8d46800f207ca9ff",
+        "photographs taken in the dark: brightness, colour and noise",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",

@@ -26,7 +26,7 @@ class Preset:
 
 
 def load_preset(text: str) -> Preset:
-    """``"dejpeg"``, the first table of its ``bench.toml``, or ``"dejpeg:colour"``, the one of that name.
+    """``"dejpeg"``, the first table of its ``bench.toml``, or ``"dejpeg:kodak24-colour"``, the one of that name.
 
     Raises:
         UsageError: no such model or table.
