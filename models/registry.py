@@ -85,6 +85,11 @@ SHIPPED: dict[str, Shipped] = {
         "c7f8d7a819c39c69d0670220f5a0da2ac75f204b7f4a693a8d46800f207ca9ff",
         "photographs taken in the dark: brightness, colour and noise",
     ),
+    "sr-x2": Shipped(
+        "upscale",
+        "d030d0975be1ca37b35f13faa53a597d8542b4948833322507c806ff03bdc9d2",
+        "twice as large, of clean pictures",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",

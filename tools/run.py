@@ -68,7 +68,10 @@ def run(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="A restorer: NAME or NAME:key=value; default: auto, which looks first.", show_default=False
+            "--model",
+            "-m",
+            help="A restorer: NAME or NAME:key=value; default: auto, which looks first.",
+            show_default=False,
         ),
     ] = None,
     weights: Annotated[

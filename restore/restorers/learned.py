@@ -17,6 +17,7 @@ from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
+from restore.restorers.turns import COUNTS, mean_of_turns
 from restore.runtime import autocast, pick_precision
 from restore.tiling import Read, window_side
 
@@ -24,7 +25,8 @@ from restore.tiling import Read, window_side
 class LearnedRestorer(Restorer):
     """A network that takes a picture and, where its header says so, the picture's noise level.
 
-    ``sigma`` (in units of 255) is estimated from the picture where it is not given.
+    ``sigma`` (in units of 255) is estimated from the picture where it is not given. ``turns`` (1, 2, 4 or 8) is how
+    many positions of the picture are restored and averaged, see :func:`restore.restorers.turns.mean_of_turns`.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class LearnedRestorer(Restorer):
             mask=about.mask,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
+        self.turns = int(values.get("turns", 1))
         self.blind = "sigma" in spec.takes and self.sigma is None
         parts = [sha256, sorted(values.items()), precision]
         if choice.engine != "torch":
@@ -84,10 +87,11 @@ class LearnedRestorer(Restorer):
 
     @property
     def calibration_file(self) -> Path | None:
-        """``intervals.json`` beside the weights."""
+        """``intervals.json`` beside the weights; a restorer that turns pictures errs less, and has its own."""
+        own = f"intervals-turns{self.turns}.json" if self.turns > 1 else "intervals.json"
         name = self.name.partition(":")[0]
         folder = weights_path(name).parent if self.shipped else Path(name).parent
-        return folder / "intervals.json"
+        return folder / own
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
         """``B x 1``: sigma in units of [0, 1] as given or as estimated; None for a network that is told nothing."""
@@ -117,11 +121,15 @@ class LearnedRestorer(Restorer):
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        if exact or torch.is_grad_enabled() or rgb.device.type != self._built_for.type:
+        plain = exact or torch.is_grad_enabled() or rgb.device.type != self._built_for.type
+
+        def network(rgb: Tensor) -> Tensor:
+            if not plain:
+                return self.engine(rgb, seen)
             with autocast(self.device, "fp32" if exact else self.spec.precision):
-                y = self.net(rgb) if seen is None else self.net(rgb, seen)
-        else:
-            y = self.engine(rgb, seen)
+                return self.net(rgb) if seen is None else self.net(rgb, seen)
+
+        y = mean_of_turns(network, rgb, count=self.turns, multiple=self.spec.multiple, scale=self.spec.scale)
         if seen is not None:  # no noise: the picture itself, bit for bit
             y = torch.where(seen.view(-1, 1, 1, 1) > 0, y, rgb)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
@@ -195,8 +203,8 @@ def load_learned(
             f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
         )
     about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
-    check_values(name, values, about.conditions)
     kind = MaskedRestorer if about.mask else GuidedRestorer if about.thumbnail else LearnedRestorer
+    check_values(name, values, (*about.conditions, *(("turns",) if kind is LearnedRestorer else ())))
     if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
         if engine not in ("auto", "torch"):
             raise UsageError(f"{name} is computed by torch only", hint="--engine torch")
@@ -225,10 +233,12 @@ def check_values(name: str, values: dict[str, Value], takes: tuple[str, ...]) ->
     """Refuses values a restorer does not take.
 
     Raises:
-        UsageError: an unknown value, or a sigma outside 0 to 255.
+        UsageError: an unknown value, a sigma outside 0 to 255, or a number of turns that there is not.
     """
     for key, value in values.items():
         if key not in takes:
             raise UsageError(f"{name} takes no {key!r}", hint=f"it takes {', '.join(takes) or 'no values'}")
         if key == "sigma" and (isinstance(value, bool | str) or not 0 <= value <= 255):
             raise UsageError(f"{name}: expected sigma from 0 to 255, got {value!r}")
+        if key == "turns" and (isinstance(value, bool) or value not in COUNTS):
+            raise UsageError(f"{name}: expected 1, 2, 4 or 8 turns, got {value!r}")
