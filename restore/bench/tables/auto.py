@@ -1,9 +1,9 @@
 """What `auto` says and does: a confusion matrix, gains per family, clean pictures, and mixtures of two.
 
-``python -m restore.bench.auto --data PICTURES --json FILE --markdown FILE``: every clean picture is degraded by every
-family at severity 3, 4 or 5 (which, and by which of the family's degradations, goes round with the picture; ``--rounds
-3`` does all), stored in 8 bits, looked at and restored. The dominant finding is the worst one. Mixtures are two
-families at severity 3 in their physical order; for them it counts whether both are found and undone backwards.
+``python -m restore.bench.tables.auto --data PICTURES --json FILE --markdown FILE``: every clean picture is degraded by
+every family at severity 3, 4 or 5 (which, and by which of the family's degradations, goes round with the picture;
+``--rounds 3`` does all), stored in 8 bits, looked at and restored. The dominant finding is the worst one. Mixtures are
+two families at severity 3 in their physical order; for them it counts whether both are found and undone backwards.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def markdown(total: dict[str, Any], note: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and saves; 0 whatever was found."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.auto", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.auto", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="clean pictures")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--rounds", type=int, default=1, help="draws per picture and family")
@@ -250,6 +250,7 @@ def _note(given: argparse.Namespace, total: dict[str, Any], made: dict[str, Any]
     lost = ", ".join(total["families_without_gain"]) or "none"
     touched = len(total["clean_touched"])
     crop = f" --crop {given.crop}" if given.crop else ""
+    draws = f"--rounds {given.rounds} --mixtures {given.mixtures}{crop}"
     cut = f" (its middle of {given.crop} x {given.crop})" if given.crop else ""
     return f"""# What `auto` says and does
 
@@ -258,7 +259,7 @@ and stored in 8 bits. **{100 * total["named_rightly"]:.1f} % named rightly; {tou
 families without a mean gain: {lost}.**
 
 ```console
-$ python -m restore.bench.auto --data {given.data.name}/ --rounds {given.rounds} --mixtures {given.mixtures}{crop}
+$ python -m restore.bench.tables.auto --data {given.data.name}/ {draws}
 ```
 
 restore {made["restore"]} ({made["commit"]}), looker {made["weights"]["looker"][:12]}, {made["processor"]},

@@ -1,7 +1,7 @@
 """Every training-free restorer, and the shipped denoiser, on what it is meant for.
 
-``python -m restore.bench.classical --data PHOTOGRAPHS --json FILE --markdown FILE`` runs one ``restore bench`` per
-task on the middles of a few photographs. Methods that need a noise level, a point spread function or a quality are
+``python -m restore.bench.tables.classical --data PHOTOGRAPHS --json FILE --markdown FILE`` runs one ``restore bench``
+per task on the middles of a few photographs. Methods that need a noise level, a point spread function or a quality are
 given the true one, but for those whose work is to find it (``blind-deblur``, ``reapplication``).
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
+from restore.bench.tables.middles import middles
 from restore.errors import RestoreError
 from restore.report import Column, markdown_table
 from restore.report.environment import commit
@@ -106,7 +106,7 @@ def summary(results: Sequence[BenchResult]) -> list[dict[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for; 1 when a picture or a model failed."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.classical", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.classical", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--limit", type=int, default=8, help="how many of them, evenly spread")
     parser.add_argument("--side", type=int, default=256, help="side of their middles, pixels")
@@ -149,7 +149,7 @@ clipped nor rounded.
 {markdown_table(rows, COLUMNS, group="degradation")}
 {notes}
 ```console
-$ python -m restore.bench.classical --data {given.data.name} --limit {given.limit} --side {given.side}{tasks}
+$ python -m restore.bench.tables.classical --data {given.data.name} --limit {given.limit} --side {given.side}{tasks}
 ```
 
 {env["processor"]}, torch {env["torch"]}, {env["date"][:10]}, commit {env["commit"] or "none"}

@@ -1,6 +1,6 @@
 """Solvers for a known degradation compared: plug-and-play against total variation and the classical methods.
 
-``python -m restore.bench.inverse --data PHOTOS --json FILE --markdown FILE``. Noise of 2.55 of 255 on what was
+``python -m restore.bench.tables.inverse --data PHOTOS --json FILE --markdown FILE``. Noise of 2.55 of 255 on what was
 measured, not clipped; every method is told the operator and sigma. Results are clamped to [0, 1]; of super-resolution
 a border of the scale is left out. Where a classical method has a balance (total variation's weight, Wiener's noise,
 the iterations of Richardson-Lucy), the best on each picture counts: more than anybody could have in practice. Rows
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.bench.inverse_tasks import TASKS
+from restore.bench.tables.inverse_tasks import TASKS
 from restore.degradations import sample as draw
 from restore.degradations.operators import Operator
 from restore.errors import RestoreError, UsageError, unknown
@@ -167,7 +167,7 @@ def bars(rows: Sequence[Row]) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for; 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.inverse", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.inverse", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--limit", type=int, help="how many of them")
     parser.add_argument("--crop", type=int, help="side of the middle that is used; default: all of it")
@@ -261,7 +261,7 @@ their noise. Total variation, Wiener and Richardson-Lucy count with their best b
 {markdown_table(summary(rows), COLUMNS, group="task")}
 {markdown_table(met, columns)}
 ```
-python -m restore.bench.inverse --data {given.data.name}{extra} --json inverse.json --markdown inverse.md
+python -m restore.bench.tables.inverse --data {given.data.name}{extra} --json inverse.json --markdown inverse.md
 ```
 
 restore {made["restore"]} ({made["commit"]}), torch {made["torch"]}, {made["processor"]}, 1 thread, {made["date"]}.

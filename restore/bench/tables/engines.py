@@ -1,7 +1,7 @@
 """Engines against each other: the same pictures, the same run, in turns.
 
-``python -m restore.bench.engines --data PICTURES --json FILE --markdown FILE``. Every engine and arithmetic that is
-installed restores every picture once untimed and then ``--rounds`` times, in turns, so that what else the machine
+``python -m restore.bench.tables.engines --data PICTURES --json FILE --markdown FILE``. Every engine and arithmetic that
+is installed restores every picture once untimed and then ``--rounds`` times, in turns, so that what else the machine
 does meets all of them alike; counted is the fastest round of each picture. Compared is what comes out with float32
 torch. Exit code 1 when float32 results differ by more than 1e-3, or the fastest engine misses ``--bar``.
 """
@@ -125,7 +125,7 @@ def noisy_pictures(folder: Path, limit: int | None, spec: str) -> tuple[list[Ten
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.engines", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.engines", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of pictures")
     parser.add_argument("--model", default="denoise:sigma=25", help="a network")
     parser.add_argument("--degradation", default="noise:sigma=25", help="what the pictures suffer first")

@@ -1,8 +1,8 @@
 """Our BM3D against the package ``bm3d``: as good, and how fast, in colour and in grey.
 
-``python -m restore.bench.bm3d --data PHOTOGRAPHS --json FILE --markdown FILE`` (the package must be installed; it is
-no dependency, and its licence allows non-commercial research alone). Noise of sigma 15, 25 and 50 of 255, unclipped,
-known to both; both on one thread, in turns, picture by picture.
+``python -m restore.bench.tables.bm3d --data PHOTOGRAPHS --json FILE --markdown FILE`` (the package must be installed;
+it is no dependency, and its licence allows non-commercial research alone). Noise of sigma 15, 25 and 50 of 255,
+unclipped, known to both; both on one thread, in turns, picture by picture.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restore.bench.middles import middles
 from restore.bench.result import BenchResult
 from restore.bench.run import run_bench
+from restore.bench.tables.middles import middles
 from restore.errors import RestoreError
 from restore.report import Column, markdown_table
 from restore.report.environment import commit, version
@@ -65,7 +65,7 @@ def rows_of(result: BenchResult, kind: str) -> list[dict[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for; 1 when ours is worse by more than the bound."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.bm3d", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.bm3d", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--limit", type=int, default=8, help="how many of them, evenly spread")
     parser.add_argument("--side", type=int, default=256, help="side of their middles, pixels")
@@ -106,7 +106,7 @@ The middle {given.side} x {given.side} pixels of {given.limit} photographs of {g
 
 {markdown_table(rows, COLUMNS, group="kind")}
 ```console
-$ python -m restore.bench.bm3d --data {given.data.name} --limit {given.limit} --side {given.side}
+$ python -m restore.bench.tables.bm3d --data {given.data.name} --limit {given.limit} --side {given.side}
 ```
 
 {env["processor"]}, torch {env["torch"]}, {env["date"][:10]}, commit {env["commit"] or "none"}

@@ -1,10 +1,10 @@
 """Do intervals hold what they say? Fits, calibrates and measures a restorer's per-pixel intervals.
 
-``python -m restore.bench.coverage denoise --fit PHOTOS --calibrate OTHERS --test KODAK24 --table intervals.json``: the
-size of the error is learned on PHOTOS, factors are set by conformal risk control on OTHERS per noise level and pooled,
-and coverage is measured on KODAK24: with the right factor, with the pooled one, and with that of every other level (as
-if the degradation had been taken for another). ``--table`` writes what ``restorer.interval`` reads, bound to the
-weights. With ``--use TABLE`` nothing is fitted and only the measuring is done.
+``python -m restore.bench.tables.coverage denoise --fit PHOTOS --calibrate OTHERS --test KODAK24 --table
+intervals.json``: the size of the error is learned on PHOTOS, factors are set by conformal risk control on OTHERS per
+noise level and pooled, and coverage is measured on KODAK24: with the right factor, with the pooled one, and with that
+of every other level (as if the degradation had been taken for another). ``--table`` writes what ``restorer.interval``
+reads, bound to the weights. With ``--use TABLE`` nothing is fitted and only the measuring is done.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from restore.bench.conditions import Condition, parse_condition
-from restore.bench.conformal import Pair, coverage, fit_coefficients, ratios, risk_control, thinned
 from restore.bench.run import list_pictures
 from restore.bench.score import read_clean
+from restore.bench.tables.conformal import Pair, coverage, fit_coefficients, ratios, risk_control, thinned
 from restore.errors import RestoreError, UsageError
 from restore.files import atomic_write
 from restore.report import Column, dumps, markdown_table
@@ -149,7 +149,7 @@ def markdown(rows: Sequence[dict[str, Any]], note: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fits, calibrates, measures; 1 where a right calibration is off by more than 2 points at 90 %."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.coverage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.coverage", description=__doc__)
     parser.add_argument("model", help="a restorer that keeps the size")
     parser.add_argument("--fit", type=Path, help="photographs; shrunk by 2, their middles")
     parser.add_argument("--calibrate", type=Path, help="other pictures")
@@ -209,7 +209,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _command(given: argparse.Namespace) -> str:
-    words = ["python -m restore.bench.coverage", given.model]
+    words = ["python -m restore.bench.tables.coverage", given.model]
     for option in ("fit", "calibrate", "test"):
         if getattr(given, option) is not None:
             words += [f"--{option}", f"{getattr(given, option).name}/"]

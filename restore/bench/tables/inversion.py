@@ -1,13 +1,14 @@
 """Inversion methods against each other, as tables.
 
-``python -m restore.bench.inversion shifts --generator G.safetensors --data IDX --json FILE --markdown FILE``: the
-generator's kind of picture, moved, turned, scaled, and another kind; how much codes may be perturbed afterwards.
+``python -m restore.bench.tables.inversion shifts --generator G.safetensors --data IDX --json FILE --markdown FILE``:
+the generator's kind of picture, moved, turned, scaled, and another kind; how much codes may be perturbed afterwards.
 
-``python -m restore.bench.inversion tasks ...``: denoising, compressed sensing, super-resolution, a hole, deblurring,
-of the generator's kind and of phantoms that no generator of clothes has seen; total variation and deep image prior
-as controls.
+``python -m restore.bench.tables.inversion tasks ...``: denoising, compressed sensing, super-resolution, a hole,
+deblurring, of the generator's kind and of phantoms that no generator of clothes has seen; total variation and deep
+image prior as controls.
 
-``python -m restore.bench.inversion speed --count 16 --methods sphinx ...``: pictures together against one by one.
+``python -m restore.bench.tables.inversion speed --count 16 --methods sphinx ...``: pictures together against one by
+one.
 
 Equal steps for all methods, or with ``--seconds`` equal time. Learning rates: each method's own, or chosen from
 ``--rates`` on other pictures than the measured ones (the first eight test pictures after them, in distribution, by
@@ -28,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.bench.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
+from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
 from restore.files import atomic_write
@@ -74,7 +75,7 @@ class Plan:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; see the module."""
-    p = argparse.ArgumentParser(prog="python -m restore.bench.inversion", description=__doc__)
+    p = argparse.ArgumentParser(prog="python -m restore.bench.tables.inversion", description=__doc__)
     p.add_argument("table", choices=("shifts", "tasks", "speed"))
     p.add_argument("--data", type=Path, default=Path(), help="an IDX set, or a folder with train/ and test/")
     p.add_argument("--generator", type=Path, help="default: the shipped one")

@@ -1,7 +1,7 @@
 """Our ImageNet-C corruptions against the package ``imagecorruptions-imaug``: as strong, and how much faster.
 
-``python -m restore.bench.corruptions --data PHOTOS --json FILE --markdown FILE`` (the package must be installed; it
-is no dependency). Photographs are cut to 224 x 224. Compared is the mean PSNR to the clean picture, per corruption
+``python -m restore.bench.tables.corruptions --data PHOTOS --json FILE --markdown FILE`` (the package must be installed;
+it is no dependency). Photographs are cut to 224 x 224. Compared is the mean PSNR to the clean picture, per corruption
 and severity; both sides clip to [0, 1]. Timed is the processor time of one thread in batches of 32 (the package:
 picture by picture, its only way), the fastest of several runs each, in turns.
 """
@@ -178,7 +178,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for; 1 when a bound is missed."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.corruptions", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.corruptions", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--limit", type=int, default=64, help="how many photographs")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs; 0: no times")
@@ -224,7 +224,7 @@ sides draw in their own way ({", ".join(PROCEDURAL)}), else 0.5 dB. By the publi
 with every severity of: {falling["ours"]} (the package: {falling["theirs"]}).
 
 ```
-python -m restore.bench.corruptions --data PHOTOGRAPHS --limit {given.limit} --repeats {given.repeats} \\
+python -m restore.bench.tables.corruptions --data PHOTOGRAPHS --limit {given.limit} --repeats {given.repeats} \\
     --json imagenet_c.json --markdown imagenet_c.md
 ```
 

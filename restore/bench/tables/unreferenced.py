@@ -1,8 +1,8 @@
 """Restorers on pictures of which nobody knows the truth: real low light above all.
 
-``python -m restore.bench.unreferenced --data DARK -m equalize,clahe,enlighten --json FILE --markdown FILE`` measures
-NIQE and BRISQUE (lower is better), the mean luma, what is clipped, and how colour and noise moved. No single number
-here is quality: look at ``--sheet`` or ``--save`` as well.
+``python -m restore.bench.tables.unreferenced --data DARK -m equalize,clahe,enlighten --json FILE --markdown FILE``
+measures NIQE and BRISQUE (lower is better), the mean luma, what is clipped, and how colour and noise moved. No single
+number here is quality: look at ``--sheet`` or ``--save`` as well.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def markdown(found: dict[str, Any], command: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.unreferenced", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.unreferenced", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a folder of pictures")
     parser.add_argument(
         "-m", "--model", action="append", required=True, help="restorers, separated by commas"
@@ -188,7 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    command = f"python -m restore.bench.unreferenced --data {given.data.name}/ -m {','.join(given.model)}"
+    command = (
+        f"python -m restore.bench.tables.unreferenced --data {given.data.name}/ -m {','.join(given.model)}"
+    )
     command += "".join(f" --{k} {v}" for k in ("limit", "longest") if (v := getattr(given, k)) is not None)
     page = markdown(found, command)
     print(page)

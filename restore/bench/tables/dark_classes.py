@@ -1,8 +1,8 @@
 """Does brightening help a classifier? Pictures darkened at several severities, before and after every model.
 
-``python -m restore.bench.dark_classes --data IMAGENET -m gamma:gamma=0.4,clahe,enlighten`` with pictures whose file
-names start with the class index. EfficientNet-Lite0 as published (224 px, centre crop); differences to the dark input
-are paired, with confidence intervals by bootstrap over pictures.
+``python -m restore.bench.tables.dark_classes --data IMAGENET -m gamma:gamma=0.4,clahe,enlighten`` with pictures whose
+file names start with the class index. EfficientNet-Lite0 as published (224 px, centre crop); differences to the dark
+input are paired, with confidence intervals by bootstrap over pictures.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def paired_interval(differences: np.ndarray, *, seed: int = 0) -> tuple[float, f
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and saves what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m restore.bench.dark_classes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.bench.tables.dark_classes", description=__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="pictures whose names start with their class"
     )
@@ -179,7 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     env, data = found["environment"], found["data"]
-    words = [f"python -m restore.bench.dark_classes --data {given.data.name}/ -m {','.join(given.model)}"]
+    words = [
+        f"python -m restore.bench.tables.dark_classes --data {given.data.name}/ -m {','.join(given.model)}"
+    ]
     words += [f'-d "{spec}"' for spec in given.degradation or []]
     words += [f"--limit {given.limit}"] if given.limit else []
     page = (

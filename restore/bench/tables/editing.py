@@ -1,9 +1,9 @@
 """Editing and morphing with a generator, as sheets and numbers.
 
-``python -m restore.bench.editing --generator G.safetensors --data IDX --out FOLDER``: walks learnt from turned copies
-of test pictures and of digits (is the walk monotone?), a direction of brightness and one of width applied to both
-kinds, and morphs between inverted pictures. Writes ``walks.png``, ``directions.png``, ``morphs.png``, ``editing.json``
-and ``editing.md``.
+``python -m restore.bench.tables.editing --generator G.safetensors --data IDX --out FOLDER``: walks learnt from turned
+copies of test pictures and of digits (is the walk monotone?), a direction of brightness and one of width applied to
+both kinds, and morphs between inverted pictures. Writes ``walks.png``, ``directions.png``, ``morphs.png``,
+``editing.json`` and ``editing.md``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.bench.inversion_pictures import digits, held_out, shifted
+from restore.bench.tables.inversion_pictures import digits, held_out, shifted
 from restore.errors import RestoreError
 from restore.files import atomic_write
 from restore.inverse.gan import Inverter, method_named
@@ -36,7 +36,7 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; see the module."""
-    p = argparse.ArgumentParser(prog="python -m restore.bench.editing", description=__doc__)
+    p = argparse.ArgumentParser(prog="python -m restore.bench.tables.editing", description=__doc__)
     p.add_argument("--data", type=Path, required=True, help="an IDX set, or a folder with train/ and test/")
     p.add_argument("--generator", type=Path, help="default: the shipped one")
     p.add_argument("--out", type=Path, required=True)
