@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.models.look import Look, thumbnail
-from restore.models.resunet import ResUNet, UNet, pad_to, unet_radius, with_conditions
+from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius, with_conditions
 from restore.models.spec import ModelSpec
 
 # The medium's maps: a small U-Net at this fraction of the resolution.
@@ -70,10 +70,7 @@ class MediumNet(nn.Module):
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet become those of f; everything else starts as it is (the law: t near 1)."""
-        if "head.weight" not in state:
-            return dict(state)
-        inner = self.refine.grown_from(state)
-        return {**self.state_dict(), **{f"refine.{key}": value for key, value in inner.items()}}
+        return grown_around(self, "refine", state)
 
     def look(self, view: Tensor) -> Tensor:
         """What a thumbnail (``B x 3 x side x side``) says of the whole picture: airlight, gains, a code."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.models.look import Look, thumbnail
-from restore.models.resunet import ResUNet, pad_to
+from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
 
 KNOTS = 24
@@ -53,10 +53,7 @@ class RetouchNet(nn.Module):
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet become those of f; the curve starts as the identity."""
-        if "head.weight" not in state:
-            return dict(state)
-        inner = self.refine.grown_from(state)
-        return {**self.state_dict(), **{f"refine.{key}": value for key, value in inner.items()}}
+        return grown_around(self, "refine", state)
 
     def look(self, view: Tensor) -> Tensor:
         """What a thumbnail (``B x 3 x side x side``) says of the whole picture: curves, matrix, a code."""

@@ -30,9 +30,11 @@ from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
 from restore.models.weights import save_weights
 from restore.restorers.learned import read_thumbnail
-from restore.train.config import make_config
+from restore.train.config import Config
 from restore.train.paired import batch_maker
-from restore.train.run import header, train
+from restore.train.recipe import make_recipe
+from restore.train.record import header
+from restore.train.run import train
 
 SMALL: dict[str, Any] = {"widths": [8, 8], "blocks": [1, 1]}
 BASE: dict[str, Any] = {
@@ -84,7 +86,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 def config_of(architecture: str, **changes: Any) -> Any:
-    return make_config({**BASE, "architecture": architecture, **TASKS[architecture], **changes})
+    return make_recipe(Config, {**BASE, "architecture": architecture, **TASKS[architecture], **changes})
 
 
 def stirred(net: nn.Module) -> nn.Module:

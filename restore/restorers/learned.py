@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.engines import Choice, Engine, build_engine, choose
+from restore.engines import Choice, choose
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.computed import Computed
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.runtime import autocast, pick_precision
 from restore.tiling import Read, window_side
@@ -44,8 +45,6 @@ class LearnedRestorer(Restorer):
         precision = choice.precision
         self.header = header
         self.choice = choice
-        self._engine: Engine | None = None
-        self._built_for = device  # a module may be moved elsewhere
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
@@ -74,6 +73,14 @@ class LearnedRestorer(Restorer):
             tile=window_side(about.tiling, tile),
         )
         self.net = net.to(device).to(memory_format=torch.channels_last)
+        self._compute = Computed(
+            self.net,
+            choice,
+            device,
+            conditions=len(spec.takes),
+            scale=spec.scale,
+            check=not hasattr(net, "residual"),  # nobody made it for engines
+        )
         self.sha256 = sha256
         self.shipped = name in SHIPPED
 
@@ -99,29 +106,11 @@ class LearnedRestorer(Restorer):
             return None
         return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
-    @property
-    def engine(self) -> Engine:
-        """What computes windows without a gradient, built when it is first needed."""
-        if self._engine is None:
-            self._engine = build_engine(
-                self.net,
-                self.choice,
-                device=self._built_for,
-                conditions=len(self.spec.takes),
-                scale=self.spec.scale,
-                check=not hasattr(self.net, "residual"),  # nobody made it for engines
-            )
-        return self._engine
-
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        if exact or torch.is_grad_enabled() or rgb.device.type != self._built_for.type:
-            with autocast(self.device, "fp32" if exact else self.spec.precision):
-                y = self.net(rgb) if seen is None else self.net(rgb, seen)
-        else:
-            y = self.engine(rgb, seen)
+        y = self._compute(rgb, seen, exact=exact)
         if seen is not None:  # no noise: the picture itself, bit for bit
             y = torch.where(seen.view(-1, 1, 1, 1) > 0, y, rgb)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)

@@ -16,9 +16,9 @@ from restore.metrics.exposure import burnt_share, colour_cast, mean_luma
 from restore.models.weights import save_weights
 from restore.report import contact_sheet
 from restore.runtime import autocast
-from restore.train.game_config import GameConfig
-from restore.train.game_data import Held
-from restore.train.health import validation_alarms
+from restore.train.games.config import GameConfig
+from restore.train.games.data import Held
+from restore.train.games.health import validation_alarms
 
 
 def game_validation(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from restore.errors import TrainingError
+from restore.train.checkpoint import read_checkpoint, write_checkpoint
+from restore.train.state import follow
 
 
 @dataclass
@@ -32,15 +32,10 @@ class Board:
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[name] * factor
 
-    @torch.no_grad()
     def update_averages(self, decay: float, step: int) -> None:
-        """Moves the averages towards the weights; young ones move faster. Statistics of norms are taken over."""
-        decay = min(decay, (step + 1) / (step + 10))
+        """Moves the averages towards the weights."""
         for name, average in self.averages.items():
-            net = self.nets[name]
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
-            for ours, theirs in zip(average.buffers(), net.buffers(), strict=True):
-                ours.copy_(theirs)
+            follow(average, self.nets[name], decay=decay, step=step)
 
 
 def set_up(
@@ -66,7 +61,7 @@ def set_up(
 
 
 def save_board(path: Path, board: Board, step: int) -> None:
-    """Writes a checkpoint; a killed run leaves the previous one whole."""
+    """Writes a checkpoint; see :func:`restore.train.checkpoint.write_checkpoint`."""
     content = {
         "step": step,
         "nets": {name: net.state_dict() for name, net in board.nets.items()},
@@ -75,30 +70,19 @@ def save_board(path: Path, board: Board, step: int) -> None:
         "carried": board.carried,
         "scores": board.scores,
     }
-    temporary = path.with_name(f".{path.name}.partial")
-    torch.save(content, temporary)
-    os.replace(temporary, path)  # noqa: PTH105
+    write_checkpoint(path, content)
 
 
 def load_board(path: Path, board: Board, device: torch.device) -> int:
-    """Fills ``board`` from a checkpoint and returns the number of steps done.
+    """Fills ``board`` and returns the number of steps done; see :func:`restore.train.checkpoint.read_checkpoint`."""
 
-    Raises:
-        TrainingError: no checkpoint, or one of another game.
-    """
-    if not path.exists():
-        raise TrainingError(
-            f"nothing to resume: {path} is not there", hint="leave --resume out to start anew"
-        )
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    def fill(content: dict[str, Any]) -> None:
         for name, net in board.nets.items():
             net.load_state_dict(content["nets"][name])
             board.optimizers[name].load_state_dict(content["optimizers"][name])
         for name, net in board.averages.items():
             net.load_state_dict(content["averages"][name])
-    except (RuntimeError, ValueError, KeyError, EOFError) as error:
-        raise TrainingError(f"the checkpoint {path} does not fit this recipe: {error}") from error
-    board.carried.update(content["carried"])
-    board.scores = dict(content["scores"])
-    return int(content["step"])
+        board.carried.update(content["carried"])
+        board.scores = dict(content["scores"])
+
+    return read_checkpoint(path, device, fill)

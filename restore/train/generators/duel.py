@@ -6,6 +6,8 @@ Everything drawn in a step comes from (seed, step), so a resumed run equals an u
 from __future__ import annotations
 
 import copy
+import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +16,11 @@ from torch import Tensor, nn
 from restore.data.fixed_size import PictureSet
 from restore.degradations import sample as draw
 from restore.models.stylegan2 import StyleGAN2
-from restore.train import ada
-from restore.train.diffaugment import diff_augment
-from restore.train.stylegan_config import GeneratorConfig
-from restore.train.stylegan_losses import discriminator_loss, generator_loss, path_lengths, r1_penalty
+from restore.train.checkpoint import read_checkpoint, write_checkpoint
+from restore.train.generators import ada
+from restore.train.generators.config import GeneratorConfig
+from restore.train.generators.diffaugment import diff_augment
+from restore.train.generators.losses import discriminator_loss, generator_loss, path_lengths, r1_penalty
 
 # How fast the mean code follows the codes drawn (Karras et al. 2019).
 MEAN_DECAY = 0.995
@@ -41,6 +44,7 @@ class Duel:
                 discriminator, config.lr_discriminator, config.betas, config.r1_every if config.r1 else None
             ),
         }
+        self.best, self.best_step = math.inf, 0
         # Mean path length, ADA's probability, and the signs of D(real) since it last changed.
         self.numbers = torch.zeros(4, dtype=torch.float64)
 
@@ -69,7 +73,7 @@ class Duel:
         return terms
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """What changes, but for the best distance."""
         return {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -174,6 +178,22 @@ class Duel:
         decay = 0.5 ** (c.batch / max(half, 1e-8))
         ours, theirs = list(self.average.parameters()), list(self.generator.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)  # type: ignore[arg-type]
+
+
+def save_duel(path: Path, duel: Duel, step: int) -> None:
+    """Writes a checkpoint; see :func:`restore.train.checkpoint.write_checkpoint`."""
+    content = {"step": step, "best": duel.best, "best_step": duel.best_step, "duel": duel.state()}
+    write_checkpoint(path, content)
+
+
+def load_duel(path: Path, duel: Duel, device: torch.device) -> int:
+    """Fills ``duel`` and returns the number of steps done; see :func:`restore.train.checkpoint.read_checkpoint`."""
+
+    def fill(content: dict[str, Any]) -> None:
+        duel.load(content["duel"])
+        duel.best, duel.best_step = float(content["best"]), int(content["best_step"])
+
+    return read_checkpoint(path, device, fill)
 
 
 def _adam(net: nn.Module, lr: float, betas: tuple[float, ...], every: int | None) -> torch.optim.Adam:

@@ -1,8 +1,8 @@
 """What each part of a game is worth: short equal runs without it, several seeds, the spread beside the mean.
 
-``python -m restore.train.ablation --data PHOTOGRAPHS --test CLEAN --out runs/ablation --steps 2000 --seeds 0 1 2``
-trains every variant of the shipped recipe, and scores the averaged weights on clean pictures that were never trained
-on, darkened by the simulator. Finished runs are not done again.
+``python -m restore.train.games.ablation --data PHOTOGRAPHS --test CLEAN --out runs/ablation --seeds 0 1 2`` trains
+every variant of the shipped recipe, and scores the averaged weights on clean pictures that were never trained on,
+darkened by the simulator. Finished runs are not done again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from restore.metrics.structure import ciede2000
 from restore.models.registry import ZOO, load_file
 from restore.report import Column, markdown_table
 from restore.report.write import write_report
-from restore.train.game_config import load_game_config
-from restore.train.game_run import play_recipe
+from restore.train.games.config import GameConfig
+from restore.train.games.run import play_recipe
+from restore.train.recipe import load_recipe
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "whole": (),
@@ -69,13 +70,13 @@ def run_ablation(
     """Rows per variant and seed, and means with the standard deviation over seeds.
 
     Raises:
-        ConfigError, UsageError, TrainingError: see :func:`restore.train.game_run.play_recipe`.
+        ConfigError, UsageError, TrainingError: see :func:`restore.train.games.run.play_recipe`.
     """
     rows = []
     for variant in variants:
         for seed in seeds:
             where = out / f"{variant.replace(' ', '-')}-{seed}"
-            config = load_game_config(recipe, [*overrides, *VARIANTS[variant], f"seed={seed}"])
+            config = load_recipe(GameConfig, recipe, [*overrides, *VARIANTS[variant], f"seed={seed}"])
             weights = where / "averaged.safetensors"
             if not (where / "done").exists():
                 report(f"{variant}, seed {seed}")
@@ -122,7 +123,7 @@ def _means(rows: Sequence[dict[str, Any]], variant: str) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains what is missing, scores everything, prints the table and saves what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m restore.train.ablation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m restore.train.games.ablation", description=__doc__)
     parser.add_argument("--recipe", type=Path, default=ZOO / "enlighten" / "recipe.toml")
     parser.add_argument("--data", type=Path, required=True, help="a folder of clean photographs to train on")
     parser.add_argument(
@@ -153,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words += "".join(f" --set {value}" for value in given.set)
     page = (
         f"{markdown_table(found['summary'], COLUMNS)}\n- `{found['protocol']}`\n\n```console\n"
-        f"$ python -m restore.train.ablation --data {given.data.name}/ --test {given.test.name}/ --out runs/ablation "
-        f"{words}\n```\n"
+        f"$ python -m restore.train.games.ablation --data {given.data.name}/ --test {given.test.name}/ "
+        f"--out runs/ablation {words}\n```\n"
     )
     print(page)
     write_report(found, page, json=given.json, markdown=given.markdown)

@@ -14,8 +14,8 @@ from restore.losses.adversarial import (
 )
 from restore.losses.perceptual import perceptual
 from restore.models.features import FeatureNet
-from restore.train.adversarial import Round, Terms, Turn
-from restore.train.game_config import GameConfig
+from restore.train.games.config import GameConfig
+from restore.train.games.play import Round, Terms, Turn
 from restore.train.processes import Processes
 
 # Targets of the relativistic scores, unlike EnlightenGAN's 0 and 1.

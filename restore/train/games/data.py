@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from restore.degradations import sample as draw
 from restore.errors import UsageError
 from restore.files import find_pictures
 from restore.image import quantise
-from restore.train.game_config import GameConfig
+from restore.train.games.config import GameConfig
 from restore.train.simulate import simulator
+from restore.train.sources import open_photographs
 
 # A held-out picture as it comes, and as it should look where that is known.
 Held = tuple[Tensor, Tensor | None]
@@ -82,29 +83,15 @@ def _halves(config: GameConfig, data: Path, *, report: Callable[[str], None]) ->
     def half(name: Path) -> int:
         return hashlib.sha256(name.as_posix().encode("utf-8", "surrogateescape")).digest()[-1] & 1
 
-    sizes = {
-        "long_sides": config.long_sides,
-        "min_downscale": config.min_downscale,
-        "min_side": config.min_side,
-    }
-    sources = [
-        open_library(
-            data,
-            hold_out=config.hold_out if side == 0 else 0,
-            keep=lambda name, side=side: half(name) == side,  # type: ignore[misc]
-            report=report,
-            **sizes,  # type: ignore[arg-type]
+    def side(number: int, hold_out: int) -> Library:
+        return open_photographs(
+            config, data, hold_out=hold_out, keep=lambda name: half(name) == number, report=report
         )
-        for side in ((0, 1) if config.step == "unpaired" else (0,))
-    ]
-    simulate = simulator(config.degradation)
-    held: list[Held] = []
-    for i, picture in enumerate(sources[0].held_out):
-        clean = centre_crop(picture, config.validation_crop)
-        g = draw.generator(draw.child_seed(0, "held out", i))
-        held.append((quantise(simulate(clean, generator=g)[0]), clean))
-    normals = sources[1].train if len(sources) > 1 else []
-    return Sides(sources[0].train, normals, held, manifest_of(data), is_simulated=True)
+
+    low = side(0, config.hold_out)
+    normals = side(1, 0).train if config.step == "unpaired" else []
+    held: list[Held] = [(quantise(y), clean) for y, clean in _simulated(low.held_out, config)]
+    return Sides(low.train, normals, held, manifest_of(data), is_simulated=True)
 
 
 def _as_they_are(
@@ -128,13 +115,16 @@ def held_pairs(pictures: list[np.ndarray], config: GameConfig) -> list[Held]:
     if pictures and pictures[0].shape[2] == 6:
         both = [centre_crop(p, config.validation_crop) for p in pictures]
         return [(x[:, 3:], x[:, :3]) for x in both]
+    return list(_simulated(pictures, config))
+
+
+def _simulated(pictures: list[np.ndarray], config: GameConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    """The middle of every picture (degraded, clean), always the same."""
     simulate = simulator(config.degradation)
-    held: list[Held] = []
     for i, picture in enumerate(pictures):
         clean = centre_crop(picture, config.validation_crop)
         g = draw.generator(draw.child_seed(0, "held out", i))
-        held.append((simulate(clean, generator=g)[0], clean))
-    return held
+        yield simulate(clean, generator=g)[0], clean
 
 
 def to_device(held: list[Held], device: torch.device) -> list[Held]:

@@ -1,10 +1,8 @@
-"""A recipe and a set of pictures in, a generator out: the run around :class:`restore.train.stylegan.Duel`."""
+"""A recipe and a set of pictures in, a generator out: the run around :class:`restore.train.generators.duel.Duel`."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,21 +14,19 @@ from torch import Tensor
 
 from restore.data.fixed_size import PictureSet, open_pictures
 from restore.degradations import sample as draw
-from restore.errors import ConfigError, TrainingError, UsageError
+from restore.errors import ConfigError, TrainingError
 from restore.metrics.frechet import frechet_distance
 from restore.models.registry import build
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.weights import save_weights
 from restore.runtime import pick_device
 from restore.runtime import threads as computing_with
-from restore.train.extractor import Extractor, open_extractor
-from restore.train.log import Log
-from restore.train.loop import duration
-from restore.train.stylegan import Duel
-from restore.train.stylegan_config import GeneratorConfig, to_plain
-from restore.version import __version__
-
-SHEET = 10  # pictures along a side of the sample sheet
+from restore.train.generators.config import GeneratorConfig
+from restore.train.generators.duel import Duel, load_duel, save_duel
+from restore.train.generators.extractor import Extractor, open_extractor
+from restore.train.generators.samples import make_pictures, sample_codes, save_sheet
+from restore.train.journal import Journal
+from restore.train.record import header, open_folder
 
 
 def train_generator(
@@ -70,24 +66,19 @@ def _run(
     where: torch.device,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    if (out / "last.pt").exists() and not resume:
-        raise UsageError(f"{out} already holds a run", hint="--resume continues it; or choose another --out")
+    open_folder(out, config, resume=resume)
     duel = new_duel(config, where)
     net = duel.generator
     pictures = open_pictures(data, resolution=net.resolution, channels=net.channels)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(to_plain(config), indent=1) + "\n")
-    start, best, best_step = 0, math.inf, 0
-    if resume:
-        start, best, best_step = _load(out / "last.pt", duel, where)
+    start = load_duel(out / "last.pt", duel, where) if resume else 0
     counts = [sum(p.numel() for p in n.parameters()) for n in (net, duel.discriminator)]
     report(f"generator {counts[0]:,} parameters, discriminator {counts[1]:,}, {len(pictures)} pictures")
     extractor = open_extractor(
         out / "extractor.safetensors", pictures, steps=config.measure_steps, report=report
     )
     seen = _real_features(extractor, pictures, config)
-    log = Log(out / "log.jsonl", keep_until=start, enabled=True)
-    began = last = time.perf_counter()
+    journal = Journal(out, steps=config.steps, start=start, report=report)
+    last = time.perf_counter()
     sums: dict[str, list[Tensor]] = {}
     try:
         for number in range(start, config.steps):
@@ -104,35 +95,36 @@ def _run(
                 steps_timed = len(sums["generator"])
                 now = time.perf_counter()
                 speed = steps_timed * config.batch / max(now - last, 1e-9)
-                log.write({"step": done, **means, "p": duel.augment_probability, "images_per_second": speed})
-                left = (config.steps - done) * (now - began) / (done - start)
-                text = "  ".join(f"{k} {v:.3f}" for k, v in means.items())
-                report(f"step {done}/{config.steps}  {text}  {speed:.0f} images/s  left {duration(left)}")
+                shown = "  ".join(f"{k} {v:.3f}" for k, v in means.items())
+                journal.note(
+                    done,
+                    {**means, "p": duel.augment_probability, "images_per_second": speed},
+                    f"{shown}  {speed:.0f} images/s  left {journal.left(done)}",
+                )
                 sums, last = {}, now
             if done % config.snapshot_every == 0 or done == config.steps:
                 distance = _distance(duel.average, extractor, seen, config)
                 if distance is not None:
-                    log.write({"step": done, "distance": distance})
-                    report(f"step {done}/{config.steps}  distance {distance:.3f}")
-                if distance is None or distance < best:
-                    best, best_step = math.inf if distance is None else distance, done
+                    journal.note(done, {"distance": distance}, f"distance {distance:.3f}")
+                if distance is None or distance < duel.best:
+                    duel.best, duel.best_step = math.inf if distance is None else distance, done
                     name = None if extractor is None else extractor.name
                     save_weights(
                         out / "best.safetensors",
                         duel.average.state_dict(),
-                        header(config, done, {"distance": distance, "extractor": name}),
+                        generator_header(config, done, {"distance": distance, "extractor": name}),
                         dtype=torch.float32,
                     )
                 save_sheet(out / "samples.png", duel.average, seed=config.seed)
-                _save(out / "last.pt", duel, done, best, best_step)
+                save_duel(out / "last.pt", duel, done)
                 last = time.perf_counter()
     finally:
-        log.close()
+        journal.close()
     return {
-        "distance": None if math.isinf(best) else best,
-        "step": best_step,
+        "distance": None if math.isinf(duel.best) else duel.best,
+        "step": duel.best_step,
         "extractor": None if extractor is None else extractor.name,
-        "seconds": time.perf_counter() - began,
+        "seconds": journal.seconds,
     }
 
 
@@ -150,45 +142,9 @@ def new_duel(config: GeneratorConfig, device: torch.device) -> Duel:
     return Duel(generator, discriminator, config, device)
 
 
-def header(config: GeneratorConfig, step: int, scores: dict[str, Any]) -> dict[str, Any]:
-    """What a generator's weight file says of itself."""
-    return {
-        "name": config.name,
-        "task": config.task,
-        "architecture": config.architecture,
-        "config": {**config.arch, **config.generator},
-        "conditions": [],
-        "licence": config.licence,
-        "training_data": config.training_data,
-        "recipe": to_plain(config),
-        "steps": step,
-        "validation": scores,
-        "made_with": f"restore-kit {__version__}, torch {torch.__version__}",
-    }
-
-
-def sample_codes(net: StyleGAN2, count: int, seed: int) -> Tensor:
-    """``count`` codes z, always the same for a seed."""
-    g = draw.generator(draw.child_seed(seed, "samples"))
-    return torch.randn(count, net.z_dim, generator=g).to(net.constant)
-
-
-def make_pictures(net: StyleGAN2, z: Tensor) -> Tensor:
-    """Pictures from codes, in [-1, 1], clamped, in batches."""
-    with torch.inference_mode():
-        return torch.cat([net(part).clamp(-1, 1) for part in z.split(100)])
-
-
-def save_sheet(path: Path, net: StyleGAN2, *, seed: int) -> None:
-    """A square of pictures without a gap, as 8-bit PNG."""
-    from PIL import Image
-
-    x = make_pictures(net, sample_codes(net, SHEET**2, seed))
-    rows = x.view(SHEET, SHEET, *x.shape[1:]).permute(0, 3, 1, 4, 2)
-    pixels = ((rows.cpu().numpy() + 1) * 127.5).round().astype(np.uint8)
-    side = SHEET * net.resolution
-    flat = pixels.reshape(side, side, net.channels)
-    Image.fromarray(flat[:, :, 0] if net.channels == 1 else flat).save(path)
+def generator_header(config: GeneratorConfig, step: int, scores: dict[str, Any]) -> dict[str, Any]:
+    """What a generator's weight file says of itself: as any other, with what is the generator's alone."""
+    return {**header(config, step, scores), "config": {**config.arch, **config.generator}}
 
 
 def _real_features(
@@ -208,22 +164,3 @@ def _distance(
         return None
     made = make_pictures(net, sample_codes(net, config.distance_images, config.seed + 1))
     return frechet_distance(extractor(made.cpu()), seen)
-
-
-def _save(path: Path, duel: Duel, step: int, best: float, best_step: int) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    torch.save({"step": step, "best": best, "best_step": best_step, "duel": duel.state()}, temporary)
-    os.replace(temporary, path)  # noqa: PTH105
-
-
-def _load(path: Path, duel: Duel, device: torch.device) -> tuple[int, float, int]:
-    if not path.exists():
-        raise TrainingError(
-            f"nothing to resume: {path} is not there", hint="leave --resume out to start anew"
-        )
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        duel.load(content["duel"])
-    except (RuntimeError, ValueError, KeyError, EOFError) as error:
-        raise TrainingError(f"the checkpoint {path} does not fit this recipe: {error}") from error
-    return int(content["step"]), float(content["best"]), int(content["best_step"])

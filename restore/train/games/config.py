@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from restore.errors import ConfigError, RestoreError, did_you_mean
+from restore.errors import RestoreError, did_you_mean
 from restore.models.critic import PatchCritic
 from restore.models.features import FEATURES
-from restore.train.config import Config, _range_problems, checked_values, override, required_keys
+from restore.train.config import Config
+from restore.train.recipe import out_of_range
 
 # Terms of the generator's loss by step, with the published weights.
 TERMS: dict[str, dict[str, float]] = {
@@ -34,9 +33,7 @@ class GameConfig(Config):
     critics: Mapping[str, Any] = field(default_factory=dict)  # {global = {n_layers = 5, ndf = 64}}
     critic_lr: float = 0.0  # 0: as the generator's
     relativistic: bool = True  # false: plain least squares everywhere (for the ablation)
-    weights: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # of terms; those not named keep the published one
+    weights: Mapping[str, Any] = field(default_factory=dict)  # of terms; those not named: the published one
     features: str = "efficientnet-lite0-s8"
     feature_weights: str = ""  # file of VGG weights; empty: torch's cache
     patch: int = 32
@@ -64,7 +61,7 @@ class GameConfig(Config):
         if self.step not in TERMS:
             return [f"step: unknown {self.step!r} ({did_you_mean(self.step, TERMS)})"]
         # A game's step is no step of an ordinary recipe; the checks of everything else are the same.
-        found = _range_problems(dataclasses.replace(self, step="paired"))
+        found = Config.problems(dataclasses.replace(self, step="paired"))
         known = (*TERMS[self.step], *EXTRA_TERMS.get(self.step, ()))
         for name, value in self.weights.items():
             if name not in known:
@@ -93,10 +90,7 @@ class GameConfig(Config):
             "calm_sigma": 0 <= self.calm_sigma <= 1,
             "sheets": self.sheets >= 0,
         }
-        found += [
-            f"{key}: {getattr(self, key)!r} is out of range" for key, good in checks.items() if not good
-        ]
-        return found
+        return found + out_of_range(self, checks)
 
 
 def build_critics(config: GameConfig) -> dict[str, PatchCritic]:
@@ -113,39 +107,3 @@ def build_critics(config: GameConfig) -> dict[str, PatchCritic]:
             hint=f"[critics.{missing[0]}] with n_layers and ndf, or weights.{missing[0]} = 0",
         )
     return {name: PatchCritic(**config.critics[name]) for name in wanted}
-
-
-def is_game_recipe(path: Path) -> bool:
-    """Whether a recipe is one of a game: its ``step`` says so. A file that cannot be read is not."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("step") in TERMS
-    except (OSError, ValueError):
-        return False
-
-
-def load_game_config(path: Path, overrides: Sequence[str] = ()) -> GameConfig:
-    """Reads ``recipe.toml`` and applies ``key=value`` overrides (``critics.local.ndf=16`` reaches into a table).
-
-    Raises:
-        ConfigError: every problem found, one a line.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    problems = [problem for text in overrides if (problem := override(values, text))]
-    return make_game_config(values, problems)
-
-
-def make_game_config(values: Mapping[str, Any], problems: Sequence[str] = ()) -> GameConfig:
-    """A checked :class:`GameConfig` from plain values; see :func:`load_game_config` for errors."""
-    known, wrong = checked_values(GameConfig, values)
-    found = [*problems, *wrong]
-    if not required_keys(GameConfig) - set(known):
-        config = GameConfig(**known)
-        found += config.problems()
-        if not found:
-            return config
-    raise ConfigError("the recipe has problems:\n" + "\n".join(f"  - {p}" for p in found))

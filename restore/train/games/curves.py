@@ -13,12 +13,12 @@ from restore.errors import ConfigError
 from restore.image import quantise
 from restore.losses.zero_reference import colour_constancy, exposure, smoothness, spatial_consistency
 from restore.models.curve import CurveNet
-from restore.train.adversarial import Round, Terms, Turn
-from restore.train.game_config import GameConfig
-from restore.train.game_data import Sides
-from restore.train.health import game_notes
+from restore.train.games.config import GameConfig
+from restore.train.games.data import Sides
+from restore.train.games.health import game_notes
+from restore.train.games.play import Round, Terms, Turn
+from restore.train.processes import share_of
 from restore.train.simulate import simulator
-from restore.train.unpaired import share_of
 
 
 def curve_batches(
@@ -29,7 +29,7 @@ def curve_batches(
     The published training mixes exposures as well: a network that has only seen the dark over-exposes the rest.
     """
     simulate = simulator(config.degradation) if sides.is_simulated else None
-    mine = share_of(config.batch, *part)
+    mine = share_of(config.batch, *part, even=True)
     seed = draw.child_seed(config.seed, "low")
 
     def make(step: int) -> dict[str, Tensor]:

@@ -8,7 +8,6 @@ then are turns with ``every``, and one turn alone is ordinary training.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +20,8 @@ from torch import Tensor, nn
 from restore.data.prefetch import Prefetch
 from restore.errors import TrainingError
 from restore.runtime import autocast
-from restore.train.board import Board, load_board, save_board
-from restore.train.log import Log
-from restore.train.loop import duration
+from restore.train.games.board import Board, load_board, save_board
+from restore.train.journal import Journal
 from restore.train.processes import Processes
 
 
@@ -115,7 +113,7 @@ def play(
     """Plays ``rules.steps`` steps; with ``resume`` continues from ``out/last.pt``, bit for bit.
 
     Args:
-        board: the players with their optimisers; see :func:`restore.train.board.set_up`.
+        board: the players with their optimisers; see :func:`restore.train.games.board.set_up`.
         make_batch: ``make_batch(step)``, a function of the step alone, called ahead of time in a thread.
         validate: scores of the averaged players after so many steps; it also writes what is to be kept.
         processes: this process among those that share every batch; gradients are averaged over them.
@@ -126,10 +124,9 @@ def play(
     processes = processes or Processes()
     start = load_board(out / "last.pt", board, device) if resume else 0
     batches = Prefetch(make_batch, start=start, stop=rules.steps)
-    log = Log(out / "log.jsonl", keep_until=start, enabled=processes.is_main)
+    journal = Journal(out, steps=rules.steps, start=start, report=report, enabled=processes.is_main)
     outcome = Outcome(board.averages, dict(board.scores), 0.0, 0.0, 0.0)
     window = _Window()
-    began = time.perf_counter()
     try:
         for step, batch in enumerate(batches, start):
             board.set_rate(rules.rate(step))
@@ -144,32 +141,28 @@ def play(
                 numbers = window.close(processes)
                 alarms = list(rules.watch(numbers, board.carried))
                 outcome.alarms += [(done, alarm) for alarm in alarms]
-                elapsed = time.perf_counter() - began
-                speed = (done - start) / elapsed
-                share = batches.waited / elapsed
-                log.write({"step": done, **numbers, "steps_per_second": speed, "data_share": share})
+                speed, share = (done - start) / journal.seconds, batches.waited / journal.seconds
                 shown = "  ".join(f"{k} {v:.4g}" for k, v in numbers.items())
-                left = duration((rules.steps - done) / speed)
-                report(
-                    f"step {done}/{rules.steps}  {shown}  {speed:.2f} steps/s  data {share:.0%}  left {left}"
+                journal.note(
+                    done,
+                    {**numbers, "steps_per_second": speed, "data_share": share},
+                    f"{shown}  {speed:.2f} steps/s  data {share:.0%}  left {journal.left(done)}",
                 )
                 for alarm in alarms:
-                    log.write({"step": done, "alarm": alarm})
-                    report(f"step {done}: alarm: {alarm}")
+                    journal.alarm(done, alarm)
             if validates:
                 if processes.is_main:
                     for net in board.averages.values():
                         net.eval()
                     board.scores = validate(board.averages, done)
-                    log.write({"step": done, "validation": board.scores})
                     scores = "  ".join(f"{k} {v:.4g}" for k, v in board.scores.items())
-                    report(f"step {done}/{rules.steps}  validation: {scores}")
+                    journal.note(done, {"validation": board.scores}, f"validation: {scores}")
                     save_board(out / "last.pt", board, done)
                 outcome.scores = dict(board.scores)
     finally:
         batches.close()
-        log.close()
-    outcome.seconds = time.perf_counter() - began
+        journal.close()
+    outcome.seconds = journal.seconds
     outcome.steps_per_second = (rules.steps - start) / max(outcome.seconds, 1e-9)
     outcome.data_share = batches.waited / max(outcome.seconds, 1e-9)
     return outcome

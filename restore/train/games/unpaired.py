@@ -20,12 +20,12 @@ from restore.losses.adversarial import (
 from restore.losses.perceptual import self_feature
 from restore.losses.zero_reference import colour_constancy, exposure, smoothness
 from restore.models.features import FeatureNet
-from restore.train.adversarial import Round, Terms, Turn
-from restore.train.calm import calm_loss, calm_pairs
-from restore.train.game_config import GameConfig
-from restore.train.game_data import Sides
-from restore.train.health import game_notes
-from restore.train.processes import Processes
+from restore.train.games.calm import calm_loss, calm_pairs
+from restore.train.games.config import GameConfig
+from restore.train.games.data import Sides
+from restore.train.games.health import game_notes
+from restore.train.games.play import Round, Terms, Turn
+from restore.train.processes import Processes, share_of
 from restore.train.simulate import simulator
 
 Batch = dict[str, Tensor]
@@ -47,7 +47,7 @@ def unpaired_batches(
         part: (rank, processes): which share of every batch this process makes.
     """
     simulate = simulator(config.degradation) if sides.is_simulated else None
-    mine = share_of(config.batch, *part)
+    mine = share_of(config.batch, *part, even=True)
     lows, normals = (draw.child_seed(config.seed, side) for side in ("low", "normal"))
 
     def make(step: int) -> Batch:
@@ -76,18 +76,6 @@ def unpaired_batches(
         }
 
     return make
-
-
-def share_of(batch: int, rank: int, processes: int) -> slice:
-    """Which samples of a batch a process makes.
-
-    Raises:
-        UsageError: a batch that does not divide evenly: means over processes would then not be means over samples.
-    """
-    if batch % processes:
-        raise UsageError(f"expected a batch that {processes} processes can share evenly, got {batch}")
-    each = batch // processes
-    return slice(each * rank, each * (rank + 1))
 
 
 def patches_of(x: Tensor, offsets: Tensor, side: int) -> Tensor:
