@@ -30,7 +30,12 @@ class Computed:
         check: bool = False,
     ) -> None:
         self.net, self.choice, self.device = net, choice, device
-        self._about: dict[str, Any] = {"channels": channels, "conditions": conditions, "scale": scale, "check": check}
+        self._about: dict[str, Any] = {
+            "channels": channels,
+            "conditions": conditions,
+            "scale": scale,
+            "check": check,
+        }
         self._engine: Engine | None = None
 
     def __call__(self, x: Tensor, seen: Tensor | None = None, *, exact: bool = False) -> Tensor:
