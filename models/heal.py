@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.models.resunet import ResUNet, UNet, pad_to, unet_radius
+from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius
 from restore.models.spec import ModelSpec
 
 _PACKED, _WIDTHS, _BLOCKS = 2, (16, 32, 48), (1, 1, 1)
@@ -46,10 +46,7 @@ class HealNet(nn.Module):
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
-        if "head.weight" not in state:
-            return dict(state)
-        inner = self.fill.grown_from(state)
-        return {**self.state_dict(), **{f"fill.{key}": value for key, value in inner.items()}}
+        return grown_around(self, "fill", state)
 
     def forward(self, x: Tensor, *, parts: bool = False) -> Tensor | dict[str, Tensor]:
         height, width = x.shape[-2:]

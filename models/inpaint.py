@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.models.resunet import ResUNet, pad_to
+from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
 
 # Halvings of the resolution, and means over neighbours at the coarsest one, which bound how far colours travel.
@@ -51,9 +51,7 @@ class FillNet(nn.Module):
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
-        if "head.weight" not in state:
-            return dict(state)
-        return {f"fill.{key}": value for key, value in self.fill.grown_from(state).items()}
+        return grown_around(self, "fill", state)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

@@ -7,15 +7,13 @@ medium is smooth; the law is inverted; and a residual U-Net repairs what the law
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from restore.models.look import Look, thumbnail
-from restore.models.resunet import ResUNet, UNet, pad_to, unet_radius, with_conditions
-from restore.models.spec import ModelSpec
+from restore.models.guided import GuidedNet
+from restore.models.look import Look
+from restore.models.resunet import ResUNet, UNet, unet_radius, with_conditions
 
 # The medium's maps: a small U-Net at this fraction of the resolution.
 _COARSE, _WIDTHS, _BLOCKS = 4, (24, 32, 48), (1, 1, 1)
@@ -23,7 +21,7 @@ _COARSE, _WIDTHS, _BLOCKS = 4, (24, 32, 48), (1, 1, 1)
 _LEAST = 0.05
 
 
-class MediumNet(nn.Module):
+class MediumNet(GuidedNet):
     """``y = J - f(J, x)`` with ``J = g ((x - A) / t + A)``.
 
     Args:
@@ -34,9 +32,7 @@ class MediumNet(nn.Module):
         code: numbers that the look at the whole picture tells the maps besides A and g.
         side: of the thumbnail, pixels.
 
-    ``forward(x, seen)`` takes ``B x 3 x H x W`` of any size and what ``look`` said of the whole picture; without it the
-    look is at ``view``, or at ``x`` itself. With ``parts`` a dictionary: "picture", "inverted" (J), "transmission",
-    "airlight".
+    At the start everything but f leaves the picture nearly as it is: t is near 1.
     """
 
     def __init__(
@@ -62,36 +58,15 @@ class MediumNet(nn.Module):
         # Maps, their enlargement by neighbours, then f on top.
         self.radius = unet_radius(_BLOCKS, _COARSE) + _COARSE + self.refine.radius
 
-    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
-        """This network's face; the radius follows from the layers."""
-        return ModelSpec(
-            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, thumbnail=self.side
-        )
-
-    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f; everything else starts as it is (the law: t near 1)."""
-        if "head.weight" not in state:
-            return dict(state)
-        inner = self.refine.grown_from(state)
-        return {**self.state_dict(), **{f"refine.{key}": value for key, value in inner.items()}}
-
     def look(self, view: Tensor) -> Tensor:
-        """What a thumbnail (``B x 3 x side x side``) says of the whole picture: airlight, gains, a code."""
+        """Airlight, gains, a code."""
         return self.looker(view)
 
-    def forward(
-        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
-    ) -> Tensor | dict[str, Tensor]:
-        if seen is None:
-            seen = self.look(thumbnail(x, self.side) if view is None else view)
-        height, width = x.shape[-2:]
-        whole = pad_to(x, self.multiple)
-        inverted, t, air = self.invert(whole, seen)
-        picture = self.refine(torch.cat([inverted, whole], 1))
-        if not parts:
-            return picture[..., :height, :width]
-        found = {"picture": picture, "inverted": inverted, "transmission": t, "airlight": air}
-        return {k: v if k == "airlight" else v[..., :height, :width] for k, v in found.items()}
+    def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Parts "picture", "inverted" (J), "transmission", "airlight" of whole windows."""
+        inverted, t, air = self.invert(x, seen)
+        picture = self.refine(torch.cat([inverted, x], 1))
+        return {"picture": picture, "inverted": inverted, "transmission": t, "airlight": air}
 
     def invert(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """J, transmission (``B x 1 or 3 x H x W``) and airlight (``B x 3``) of whole windows."""

@@ -185,3 +185,11 @@ def unet_radius(blocks: tuple[int, ...], unshuffle: int) -> int:
         passes = 1 if level == len(blocks) - 1 else 2
         radius += passes * count * 2 * step
     return radius + unshuffle * 2 ** (len(blocks) - 1)  # grid alignment of the strided layers
+
+
+def grown_around(net: nn.Module, part: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a plain ResUNet become those of ``net``'s ``part``; what else ``net`` has stays as it is."""
+    if "head.weight" not in state:
+        return dict(state)
+    inner = getattr(net, part).grown_from(state)
+    return {**net.state_dict(), **{f"{part}.{key}": value for key, value in inner.items()}}

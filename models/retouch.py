@@ -7,19 +7,17 @@ curves too). A residual U-Net that also sees the dark original repairs the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from restore.models.look import Look, thumbnail
-from restore.models.resunet import ResUNet, pad_to
-from restore.models.spec import ModelSpec
+from restore.models.guided import GuidedNet
+from restore.models.look import Look
+from restore.models.resunet import ResUNet
 
 KNOTS = 24
 
 
-class RetouchNet(nn.Module):
+class RetouchNet(GuidedNet):
     """``y = z - f(z, x, code)`` with ``z = M c(x)``: curve c per channel, matrix M.
 
     Args:
@@ -27,7 +25,7 @@ class RetouchNet(nn.Module):
         code: numbers that the look at the whole picture tells f.
         side: of the thumbnail, pixels.
 
-    ``forward(x, seen)``: as :class:`restore.models.medium.MediumNet`; its parts are "picture" and "inverted" (z).
+    The curve starts as the identity.
     """
 
     def __init__(
@@ -45,34 +43,14 @@ class RetouchNet(nn.Module):
         self.refine = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=code, extra=3)
         self.multiple, self.radius = self.refine.multiple, self.refine.radius
 
-    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
-        """This network's face."""
-        return ModelSpec(
-            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, thumbnail=self.side
-        )
-
-    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f; the curve starts as the identity."""
-        if "head.weight" not in state:
-            return dict(state)
-        inner = self.refine.grown_from(state)
-        return {**self.state_dict(), **{f"refine.{key}": value for key, value in inner.items()}}
-
     def look(self, view: Tensor) -> Tensor:
-        """What a thumbnail (``B x 3 x side x side``) says of the whole picture: curves, matrix, a code."""
+        """Curves, matrix, a code."""
         return self.looker(view.clamp(min=0).sqrt())  # the dark is spread out
 
-    def forward(
-        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
-    ) -> Tensor | dict[str, Tensor]:
-        if seen is None:
-            seen = self.look(thumbnail(x, self.side) if view is None else view)
-        height, width = x.shape[-2:]
-        whole = pad_to(x, self.multiple)
-        lit = self.relight(whole.float(), seen.float()).to(x.dtype)
-        picture = self.refine(torch.cat([lit, whole], 1), seen[:, -self.code :])
-        found = {"picture": picture[..., :height, :width], "inverted": lit[..., :height, :width]}
-        return found if parts else found["picture"]
+    def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Parts "picture" and "inverted" (z) of whole windows."""
+        lit = self.relight(x.float(), seen.float()).to(x.dtype)
+        return {"picture": self.refine(torch.cat([lit, x], 1), seen[:, -self.code :]), "inverted": lit}
 
     def relight(self, x: Tensor, seen: Tensor) -> Tensor:
         """z of whole windows."""

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import restore
-from restore.bench.auto import confusion, degraded, per_family
+from restore.bench.tables.auto import confusion, degraded, per_family
 from restore.degradations import degradation
 from restore.files.jpeg import nearest_quality
 from restore.image import quantise

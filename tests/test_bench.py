@@ -1,4 +1,4 @@
-"""The bench and the comparison of folders, against scores computed by hand."""
+"""The bench, against scores computed by hand."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-import typer
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
-from typer.testing import CliRunner
 
-from restore.bench import compare_folders, parse_gates, run_bench, split_models
+from restore.bench import parse_gates, run_bench, split_models
 from restore.bench.conditions import parse_condition
 from restore.bench.contenders import Contender
 from restore.bench.measure import run_measured
@@ -28,7 +26,6 @@ from restore.errors import UsageError
 from restore.image import array_to_tensor
 from restore.report import dumps
 from restore.tools.bench import bench as bench_command
-from restore.tools.compare import compare as compare_command
 
 
 def half(x: torch.Tensor) -> torch.Tensor:
@@ -298,96 +295,7 @@ def test_peak_memory_is_the_growth_while_it_runs():
     assert modest.peak_memory_mb < 40
 
 
-# --- before and after
-
-
-@pytest.fixture
-def sides(tmp_path):
-    """Truth, noisy and less noisy pictures in two formats, and stray files that would shift an order."""
-    rng = np.random.default_rng(0)
-    names = ["a", "c/d", "e"]
-    for k, name in enumerate(names):
-        clean = skimage.data.astronaut()[60 * k : 60 * k + 40, :50]
-        for side, sigma, ending in (("truth", 0, ".png"), ("before", 40, ".tif"), ("after", 10, ".png")):
-            noisy = np.clip(clean + rng.normal(0, sigma, clean.shape), 0, 255).round().astype(np.uint8)
-            path = tmp_path / side / f"{name}{ending}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(noisy).save(path)
-    Image.new("RGB", (50, 40)).save(tmp_path / "before" / "0_first.png")
-    Image.new("RGB", (50, 40)).save(tmp_path / "after" / "b.png")
-    Image.new("RGB", (50, 40)).save(tmp_path / "truth" / "z.png")
-    return tmp_path
-
-
-def test_pairs_are_found_by_name_and_scored_against_the_truth(sides):
-    result = compare_folders(sides / "before", sides / "after", truth=sides / "truth", looks=2)
-    assert [r["image"] for r in result.rows] == ["a", "c/d", "e"]
-    for row in result.rows:
-        truth, before, after = (
-            np.asarray(Image.open(sides / side / f"{row['image']}{ending}"))
-            for side, ending in (("truth", ".png"), ("before", ".tif"), ("after", ".png"))
-        )
-        start, end = (peak_signal_noise_ratio(truth, image) for image in (before, after))
-        assert (row["psnr_before"], row["psnr_after"]) == pytest.approx((start, end), abs=1e-6)
-        assert row["psnr_gain"] == pytest.approx(end - start, abs=1e-6) and row["ssim_gain"] > 0
-    assert result.summary["better"] == 3 and result.summary["images"] == 3
-    assert result.summary["psnr_gain"] == pytest.approx(np.mean([r["psnr_gain"] for r in result.rows]))
-    assert [(u["file"], u["missing_in"]) for u in result.unpaired] == [
-        ("0_first.png", "after and truth"),
-        ("b.png", "before and truth"),
-        ("z.png", "before and after"),
-    ]
-    assert not result.is_complete and len(result.looks) == 2
-    assert [label for label, _ in result.looks[0].views] == ["before", "after", "truth"]
-
-
-def test_a_truth_nobody_asked_for_does_not_matter(sides):
-    (sides / "before" / "0_first.png").unlink()
-    (sides / "after" / "b.png").unlink()
-    assert compare_folders(sides / "before", sides / "after", truth=sides / "truth").is_complete
-
-
-def test_without_truth_the_change_is_measured(tmp_path):
-    a, b = np.full((20, 30), 100, np.uint8), np.full((20, 30), 104, np.uint8)
-    b[0, 0] = 90
-    Image.fromarray(a).save(tmp_path / "one.png")
-    Image.fromarray(np.stack([b] * 3, 2)).save(tmp_path / "other.png")
-    result = compare_folders(tmp_path / "one.png", tmp_path / "other.png")
-    (row,) = result.rows
-    assert row["mean_change"] == pytest.approx(4 + 6 / 600, abs=1e-4)
-    assert row["largest_change"] == pytest.approx(10, abs=1e-4)
-    assert row["psnr_between"] == pytest.approx(peak_signal_noise_ratio(a, b), abs=1e-4)
-
-
-def test_pairs_that_do_not_fit_are_failures(sides):
-    Image.new("RGB", (25, 20)).save(sides / "before" / "a.tif")
-    Image.new("RGB", (49, 40)).save(sides / "after" / "e.png")
-    result = compare_folders(sides / "before", sides / "after", truth=sides / "truth")
-    (small,) = [r for r in result.rows if r["image"] == "a"]
-    assert math.isnan(small["psnr_before"]) and math.isfinite(small["psnr_after"])
-    assert [f["image"] for f in result.failures] == ["e"] and "49 x 40" in result.failures[0]["error"]
-    assert [f["image"] for f in compare_folders(sides / "before", sides / "after").failures] == ["a", "e"]
-
-
-def test_ambiguous_or_disjoint_folders_are_refused(sides, tmp_path):
-    with pytest.raises(UsageError, match="no picture is in all of before, after"):
-        compare_folders(sides / "truth" / "c", sides / "after")
-    Image.new("RGB", (50, 40)).save(sides / "after" / "a.jpg")
-    with pytest.raises(UsageError, match="one name without their ending"):
-        compare_folders(sides / "before", sides / "after")
-
-
-# --- the commands
-
-
-def command(function, *arguments):
-    """Runs a command with its outputs apart."""
-    app = typer.Typer()
-    app.command()(function)
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def test_bench_command_writes_everything_and_obeys_its_gate(photos, tmp_path):
+def test_bench_command_writes_everything_and_obeys_its_gate(photos, tmp_path, command):
     options = ["-d", "noise:sigma=25", "-m", "nlm:sigma=known,identity", "--data", photos, "--limit", 1]
     files = {name: tmp_path / "out" / f"bench.{name}" for name in ("md", "html", "png")}
     targets = ["--markdown", files["md"], "--html", files["html"], "--sheet", files["png"]]
@@ -405,18 +313,7 @@ def test_bench_command_writes_everything_and_obeys_its_gate(photos, tmp_path):
     assert command(bench_command, *options, "--json", "-").exit_code == 1
 
 
-def test_two_outputs_cannot_share_stdout(photos):
+def test_two_outputs_cannot_share_stdout(photos, command):
     options = ["-d", "noise:sigma=25", "-m", "identity", "--data", photos]
     refused = command(bench_command, *options, "--json", "-", "--markdown", "-")
     assert isinstance(refused.exception, UsageError) and refused.stdout == ""
-
-
-def test_compare_command(sides, tmp_path):
-    page = tmp_path / "page.html"
-    arguments = [sides / "before", sides / "after", "--truth", sides / "truth", "--json", "-", "--html", page]
-    done = command(compare_command, *arguments)
-    assert done.exit_code == 1 and "0_first.png is missing in after and truth" in done.stderr
-    assert json.loads(done.stdout)["summary"]["images"] == 3 and page.read_text().count("<article>") == 3
-    (sides / "before" / "0_first.png").unlink()
-    (sides / "after" / "b.png").unlink()
-    assert command(compare_command, sides / "before", sides / "after").exit_code == 0

@@ -30,8 +30,9 @@ from restore.degradations.psf import gaussian_psf, shaped_psf, sinc_psf
 from restore.degradations.sample import generator
 from restore.errors import ConfigError, RestoreError, UsageError
 from restore.train.conditions import drawn_conditions, without_effect
-from restore.train.config import make_config
+from restore.train.config import Config
 from restore.train.paired import batch_maker
+from restore.train.recipe import make_recipe
 
 NOISE, BLUR, JPEG = (
     degradation("noise:sigma=20"),
@@ -138,7 +139,7 @@ def test_what_a_network_is_told_follows_each_sample_through_combinators() -> Non
 
 
 def test_a_recipe_of_mixtures_tells_the_network_what_was_drawn() -> None:
-    config = make_config(
+    config = make_recipe(Config, 
         {"name": "x", "task": "dejpeg", "architecture": "resunet", "degradation": ["worn-print"],
          "conditions": ["jpeg.quality"], "batch": 4, "crop": 48, "clean_share": 0.5, "seed": 2}
     )  # fmt: skip

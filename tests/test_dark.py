@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from restore.bench import dark_classes, unreferenced
-from restore.bench.dark_classes import label_of, paired_interval, run_classes
+from restore.bench.tables import dark_classes, unreferenced
+from restore.bench.tables.dark_classes import label_of, paired_interval, run_classes
 from restore.errors import UsageError
-from restore.train import ablation
+from restore.train.games import ablation
 
 RECIPE = """
 name = "tiny"

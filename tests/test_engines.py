@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import restore
-from restore.bench import engines
+from restore.bench.tables import engines
 from restore.engines import Choice, EngineWarning, build_engine, installed
 from restore.engines import choose as engine_for
 from restore.engines.choice import NEEDS

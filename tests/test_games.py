@@ -17,14 +17,15 @@ from PIL import Image
 import restore
 from restore.errors import ConfigError, RestoreError, TrainingError, UsageError
 from restore.models.weights import read_weights
-from restore.train.adversarial import Round, Rules, Turn, play
-from restore.train.board import set_up
-from restore.train.calm import calm_loss
-from restore.train.game_config import GameConfig, build_critics, load_game_config, make_game_config
-from restore.train.game_data import open_sides
-from restore.train.game_run import play_recipe
-from restore.train.health import validation_alarms, watcher
-from restore.train.unpaired import patches_of, unpaired_batches
+from restore.train.games.board import set_up
+from restore.train.games.calm import calm_loss
+from restore.train.games.config import GameConfig, build_critics
+from restore.train.games.data import open_sides
+from restore.train.games.health import validation_alarms, watcher
+from restore.train.games.play import Round, Rules, Turn, play
+from restore.train.games.run import play_recipe
+from restore.train.games.unpaired import patches_of, unpaired_batches
+from restore.train.recipe import load_recipe, make_recipe
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -50,7 +51,7 @@ CPU = torch.device("cpu")
 
 
 def tiny(**changes: Any) -> GameConfig:
-    return make_game_config({**TINY, **changes})
+    return make_recipe(GameConfig, {**TINY, **changes})
 
 
 def quiet(text: str) -> None:
@@ -161,7 +162,7 @@ def test_two_processes_equal_one(folders, tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    run(load_game_config(tmp_path / "recipe.toml"), tmp_path / "one", folders)
+    run(load_recipe(GameConfig, tmp_path / "recipe.toml"), tmp_path / "one", folders)
     one, two = (checkpoint(tmp_path / out)["optimizers"] for out in ("one", "two"))
     for name, optimizer in one.items():  # the first moments after one step are the gradients
         for place, moments in optimizer["state"].items():
@@ -230,7 +231,7 @@ def test_noise_is_taught_on_dimmed_good_pictures(folders) -> None:
     net = torch.nn.Conv2d(3, 3, 3, padding=1)
     calm_loss(net, whole["dim"], whole["noisy"]).backward()
     assert net.weight.grad is not None and float(net.weight.grad.abs().sum()) > 0
-    assert float(calm_loss(net, whole["dim"], whole["dim"])) == 0
+    assert float(calm_loss(net, whole["dim"], whole["dim"]).detach()) == 0
 
 
 @pytest.mark.parametrize("without", ["local", "feature", "relativism"])

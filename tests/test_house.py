@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -86,6 +87,23 @@ def test_nothing_names_the_place_it_was_written_in() -> None:
     for path in [*sources(), *(p.relative_to(ROOT) for p in ROOT.glob("*.md"))]:
         text = (ROOT / path).read_text()
         assert not [w for w in words if w in text], path
+
+
+def test_every_command_that_is_printed_can_be_run() -> None:
+    """``python -m restore.x`` in code, pages, cards and results names a module that runs as a command."""
+    folders = ("restore", "models", "degradations", "tools")
+    kinds = {".md", ".json", ".toml", ".py"}
+    pages = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in kinds]
+    named: set[str] = set()
+    for path in [*pages, *ROOT.glob("*.md")]:
+        named |= set(re.findall(r"python -m restore\.([a-z0-9_.]*[a-z0-9_])(?!\.?\w)", path.read_text()))
+    runnable = {
+        ".".join(p.with_suffix("").parts).removeprefix("restore.")
+        for p in sources()
+        if '__name__ == "__main__"' in (ROOT / p).read_text()
+    }
+    assert len(named) > 5
+    assert named <= runnable, named - runnable
 
 
 def test_the_wheel_holds_code_weights_and_samples(tmp_path: Path) -> None:

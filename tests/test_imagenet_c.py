@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from skimage.color import hsv2rgb, rgb2hsv
 from torch import Tensor
 
-from restore.bench import corruptions as bench
+from restore.bench.tables import corruptions as bench
 from restore.degradations import degradation, imagenet_c
 from restore.degradations import sample as draw
 from restore.degradations.filters import shake

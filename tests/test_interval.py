@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import restore
-from restore.bench.conformal import coverage, fit_coefficients, risk_control
+from restore.bench.tables.conformal import coverage, fit_coefficients, risk_control
 from restore.errors import UsageError, WeightsError
 from restore.restorers.interval import COEFFICIENTS, Calibration, log_scale, usual_error
 

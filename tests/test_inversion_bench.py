@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from restore.bench.editing import walk_numbers, width_of
-from restore.bench.inversion import Plan, markdown, run, summarise
-from restore.bench.inversion_pictures import digits, ellipses, fundus, shifted
+from restore.bench.tables.editing import walk_numbers, width_of
+from restore.bench.tables.inversion import Plan, run
+from restore.bench.tables.inversion_page import markdown, summarise
+from restore.bench.tables.inversion_pictures import digits, ellipses, fundus, shifted
 from restore.errors import UsageError
 from restore.inverse.gan.edit import attribute_direction, fit_walk, morph, spacing
 from restore.models.stylegan2 import StyleGAN2

@@ -15,9 +15,10 @@ from restore.degradations.order import PLACES, place_of
 from restore.errors import UsageError
 from restore.models.registry import build
 from restore.models.weights import read_weights
-from restore.train.config import Config, make_config
+from restore.train.config import Config
 from restore.train.findings import dominant, findings_maker, findings_step
 from restore.train.fitted import fit_statistics
+from restore.train.recipe import make_recipe
 from restore.train.run import train
 
 TINY: dict[str, Any] = {
@@ -43,7 +44,7 @@ TINY: dict[str, Any] = {
 
 
 def tiny(**changes: object) -> Config:
-    return make_config({**TINY, **changes})
+    return make_recipe(Config, {**TINY, **changes})
 
 
 def test_every_family_is_in_the_simulator_and_in_physical_order() -> None:

@@ -25,7 +25,8 @@ from restore.models.vdsr import VDSR
 from restore.models.wavemix import WaveMix, haar
 from restore.models.weights import save_weights
 from restore.resample import imresize
-from restore.train.config import load_config, make_config
+from restore.train.config import Config
+from restore.train.recipe import load_recipe, make_recipe
 from restore.train.run import train
 
 ZOO = Path(__file__).parent.parent / "models" / "zoo"
@@ -151,7 +152,7 @@ def test_a_patch_network_that_answers_the_noise_it_sees_leaves_nothing() -> None
 
 @pytest.mark.parametrize("name", SMALL)
 def test_recipes_are_sound_and_small_networks_learn(name: str, samples: Path, tmp_path: Path) -> None:
-    recipe = load_config(ZOO / name / "recipe.toml")
+    recipe = load_recipe(Config, ZOO / name / "recipe.toml")
     assert recipe.name == recipe.architecture == name and recipe.conditions == ("sigma",) * (name in TOLD)
     assert parameters(build(name, recipe.arch)) < 2e6 + 1e6 * (name == "mlp")
     if recipe.arch.get("scale", 1) > 1:
@@ -159,7 +160,7 @@ def test_recipes_are_sound_and_small_networks_learn(name: str, samples: Path, tm
     plain = {"steps": 6, "batch": 2, "crop": 24, "arch": SMALL[name], "long_sides": (), "min_side": 64}
     quiet = {"hold_out": 1, "validation_crop": 48, "validate_every": 6, "precision": "fp32"}
     values = {"name": name, "task": "denoise", "architecture": name, "conditions": list(recipe.conditions)}
-    config = make_config({**values, "degradation": ["noise:sigma=25"], **plain, **quiet})
+    config = make_recipe(Config, {**values, "degradation": ["noise:sigma=25"], **plain, **quiet})
     fit = train(config, samples, tmp_path, device="cpu", report=lambda text: None)
     assert fit.best > 5
     restorer = restore.load(str(tmp_path / "best.safetensors"), device="cpu", precision="fp32")
@@ -172,7 +173,11 @@ def test_averages_carry_the_statistics_of_normalisation(samples: Path, tmp_path:
     plain = {"degradation": ["noise:sigma=25"], "steps": 3, "batch": 2, "crop": 24, "hold_out": 1}
     quiet = {"long_sides": (), "min_side": 64, "validation_crop": 48, "precision": "fp32"}
     fit = train(
-        make_config({**values, **plain, **quiet}), samples, tmp_path, device="cpu", report=lambda t: None
+        make_recipe(Config, {**values, **plain, **quiet}),
+        samples,
+        tmp_path,
+        device="cpu",
+        report=lambda t: None,
     )
     means = [m.running_mean for m in fit.ema.modules() if isinstance(m, nn.BatchNorm2d)]
     assert means and all(bool((mean != 0).any()) for mean in means if mean is not None)

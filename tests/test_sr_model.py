@@ -21,9 +21,11 @@ from restore.models.registry import ZOO, build
 from restore.models.sr import SRNet
 from restore.models.weights import save_weights
 from restore.resample import imresize
-from restore.train.config import load_config, make_config
+from restore.train.config import Config
 from restore.train.paired import batch_maker
-from restore.train.run import header, train
+from restore.train.recipe import load_recipe, make_recipe
+from restore.train.record import header
+from restore.train.run import train
 
 TINY: dict[str, Any] = {
     "name": "tiny-sr",
@@ -49,9 +51,10 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    config = make_config(
+    config = make_recipe(
+        Config,
         {**TINY, "arch": {"scale": 3, "width": 8, "blocks": 2}, "degradation": [], "crop": 30}
-        | {"validation": []}
+        | {"validation": []},
     )
     torch.manual_seed(0)
     path = tmp_path / "x3.safetensors"
@@ -64,7 +67,7 @@ def test_every_recipe_of_a_task_is_sound() -> None:
         "sr-x2 sr-x3 sr-x4 sr-real denoise dejpeg denoise-raw deblur lowlight dehaze derain desnow raindrop"
     )
     for name in [*names.split(), "underwater", "inpaint", "oldphoto"]:
-        config = load_config(ZOO / name / "recipe.toml")
+        config = load_recipe(Config, ZOO / name / "recipe.toml")
         net = build(config.architecture, config.arch)
         assert config.name == name and config.training_data and config.validation
         assert (
@@ -98,7 +101,7 @@ def test_starts_near_bicubic_and_from_another_scale(photo_tensor: torch.Tensor) 
 
 def test_pairs_are_those_of_the_protocol(samples: Path) -> None:
     pictures = open_library(samples, long_sides=(), min_side=64, hold_out=1).train
-    config = make_config(TINY)
+    config = make_recipe(Config, TINY)
     batch = batch_maker(config, pictures, torch.device("cpu"))(2)
     assert batch["clean"].shape == (4, 3, 32, 32)
     assert torch.equal(batch["degraded"], imresize(batch["clean"].contiguous(), scale=0.5, bits=8))
@@ -109,12 +112,12 @@ def test_pairs_are_those_of_the_protocol(samples: Path) -> None:
         {"validation": ["noise:sigma=3"]},
     ):
         with pytest.raises(ConfigError, match=r"scale|size|stay"):
-            make_config({**TINY, **wrong})
+            make_recipe(Config, {**TINY, **wrong})
 
 
 def test_crops_of_shared_fields_are_functions_of_the_step(samples: Path) -> None:
     pictures = open_library(samples, long_sides=(), min_side=64, hold_out=1).train
-    config = make_config({**TINY, "field": 48, "reuse": 3, "batch": 5})
+    config = make_recipe(Config, {**TINY, "field": 48, "reuse": 3, "batch": 5})
     cpu = torch.device("cpu")
     going = batch_maker(config, pictures, cpu)
     seen = [going(step) for step in range(6)]
@@ -132,7 +135,7 @@ def test_crops_of_shared_fields_are_functions_of_the_step(samples: Path) -> None
 
 def test_trains_and_says_what_it_gains(samples: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    result = train(make_config(TINY), samples, tmp_path, device="cpu", report=lines.append)
+    result = train(make_recipe(Config, TINY), samples, tmp_path, device="cpu", report=lines.append)
     assert result.best > 15 and any("gain downsample:scale=2" in line for line in lines)
     net = restore.load(str(tmp_path / "best.safetensors"), device="cpu", precision="fp32")
     assert net.spec.scale == 2

@@ -19,11 +19,12 @@ from restore.data.fixed_size import open_pictures, read_idx
 from restore.errors import ConfigError, ImageError, UsageError
 from restore.metrics.frechet import frechet_distance
 from restore.models.registry import load_file
-from restore.train import ada
-from restore.train.diffaugment import POLICIES, cutout, diff_augment, translation
-from restore.train.stylegan_config import GeneratorConfig, load_generator_config, make_generator_config
-from restore.train.stylegan_losses import path_lengths, r1_penalty
-from restore.train.stylegan_run import train_generator
+from restore.train.generators import ada
+from restore.train.generators.config import GeneratorConfig
+from restore.train.generators.diffaugment import POLICIES, cutout, diff_augment, translation
+from restore.train.generators.losses import path_lengths, r1_penalty
+from restore.train.generators.run import train_generator
+from restore.train.recipe import load_recipe, make_recipe
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -41,7 +42,7 @@ TINY: dict[str, Any] = {
 
 
 def tiny(**changes: object) -> GeneratorConfig:
-    return make_generator_config({**TINY, **changes})
+    return make_recipe(GeneratorConfig, {**TINY, **changes})
 
 
 def quiet(text: str) -> None:
@@ -135,11 +136,13 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
     from restore.models.registry import ZOO
 
     for name in ("fashion", "cifar"):
-        assert load_generator_config(ZOO / name / "recipe.toml").name == name
+        assert load_recipe(GeneratorConfig, ZOO / name / "recipe.toml").name == name
     with pytest.raises(ConfigError, match="did you mean step or steps"):
-        load_generator_config(ZOO / "cifar" / "recipe.toml", ["stepz=1"])
+        load_recipe(GeneratorConfig, ZOO / "cifar" / "recipe.toml", ["stepz=1"])
     with pytest.raises(ConfigError) as caught:
-        make_generator_config({"augment": "some", "steps": "many", "lr": -1.0, "batch": 3, "name": "x"})
+        make_recipe(
+            GeneratorConfig, {"augment": "some", "steps": "many", "lr": -1.0, "batch": 3, "name": "x"}
+        )
     for part in ("augment", "steps: expected int", "lr", "batch: 3"):
         assert part in str(caught.value)
 
@@ -223,7 +226,7 @@ def test_pictures_of_one_size(digits: Path, samples: Path, tmp_path: Path) -> No
 
 
 def test_lazy_adam_keeps_the_effective_rate() -> None:
-    from restore.train.stylegan import _adam
+    from restore.train.generators.duel import _adam
 
     group = _adam(nn.Linear(2, 2), 2e-3, (0.0, 0.99), 16).param_groups[0]
     assert group["lr"] == pytest.approx(2e-3 * 16 / 17)

@@ -30,9 +30,11 @@ from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
 from restore.models.weights import save_weights
 from restore.restorers.learned import read_thumbnail
-from restore.train.config import make_config
+from restore.train.config import Config
 from restore.train.paired import batch_maker
-from restore.train.run import header, train
+from restore.train.recipe import make_recipe
+from restore.train.record import header
+from restore.train.run import train
 
 SMALL: dict[str, Any] = {"widths": [8, 8], "blocks": [1, 1]}
 BASE: dict[str, Any] = {
@@ -84,7 +86,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 def config_of(architecture: str, **changes: Any) -> Any:
-    return make_config({**BASE, "architecture": architecture, **TASKS[architecture], **changes})
+    return make_recipe(Config, {**BASE, "architecture": architecture, **TASKS[architecture], **changes})
 
 
 def stirred(net: nn.Module) -> nn.Module:
@@ -285,8 +287,8 @@ def test_every_bench_of_the_zoo_is_sound(photo: np.ndarray, tmp_path: Path) -> N
             assert preset.degradations and all(parse_condition(text) for text in preset.degradations)
             for model in preset.models:
                 assert model == name or restorers.describe(parse_name(model)[0]), model
-    with pytest.raises(UsageError, match="did you mean grey"):
-        load_preset("dejpeg:gray")
+    with pytest.raises(UsageError, match="did you mean kodak24-grey"):
+        load_preset("dejpeg:kodak24-gray")
     Image.fromarray(photo[:64, :80]).save(tmp_path / "a.png")
     command = [sys.executable, "-m", "restore", "bench", "--preset", "dejpeg", "-m", "identity", "--data"]
     command += [str(tmp_path), "--json", "-"]

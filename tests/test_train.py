@@ -19,9 +19,10 @@ from restore.data.library import open_library
 from restore.data.pairs import open_pairs
 from restore.errors import ConfigError, TrainingError, UsageError
 from restore.models.weights import read_weights
-from restore.train.config import Config, load_config, make_config
+from restore.train.config import Config
 from restore.train.loop import learning_rate
 from restore.train.paired import batch_maker
+from restore.train.recipe import load_recipe, make_recipe
 from restore.train.run import train
 
 TINY: dict[str, Any] = {
@@ -52,7 +53,7 @@ TINY: dict[str, Any] = {
 
 
 def tiny(**changes: object) -> Config:
-    return make_config({**TINY, **changes})
+    return make_recipe(Config, {**TINY, **changes})
 
 
 def quiet(text: str) -> None:
@@ -148,12 +149,12 @@ def test_all_errors_of_a_recipe_at_once(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('name = "x"\ntask = "denoise"\nsteps = "many"\nlearning_rate = 1\n')
     with pytest.raises(ConfigError) as caught:
-        load_config(recipe, ["nonsense"])
+        load_recipe(Config, recipe, ["nonsense"])
     for part in ("'learning_rate'", "steps: expected int", "'nonsense'", "missing key 'architecture'"):
         assert part in str(caught.value)
     wrong = {"architecture": "resnet", "loss": "l3", "degradation": ["noise:sgma=3"], "crop": 4}
     with pytest.raises(ConfigError) as caught:
-        make_config({**TINY, **wrong})
+        make_recipe(Config, {**TINY, **wrong})
     for part in ("did you mean resunet", "'l3'", "did you mean sigma", "crop: 4"):
         assert part in str(caught.value)
 
@@ -161,7 +162,7 @@ def test_all_errors_of_a_recipe_at_once(tmp_path: Path) -> None:
 def test_override_reaches_into_tables(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('name = "x"\ntask = "denoise"\narchitecture = "resunet"\n[arch]\nwidths = [8]\n')
-    config = load_config(recipe, ["arch.widths=[24, 48]", "lr=1e-4", "conditions=sigma"])
+    config = load_recipe(Config, recipe, ["arch.widths=[24, 48]", "lr=1e-4", "conditions=sigma"])
     assert config.arch["widths"] == [24, 48] and config.lr == 1e-4 and config.conditions == ("sigma",)
 
 

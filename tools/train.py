@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from restore.tools.output import say
-from restore.tools.train_generator import train_if_generator
 
 
 def train(
@@ -46,29 +45,34 @@ def train(
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
     from restore.errors import UsageError, unknown
     from restore.models.registry import SHIPPED, ZOO, weights_path
-    from restore.train.config import load_config
-    from restore.train.game_config import is_game_recipe, load_game_config
-    from restore.train.game_run import play_recipe
+    from restore.train.config import Config
+    from restore.train.games.config import TERMS, GameConfig
+    from restore.train.games.run import play_recipe
+    from restore.train.generators.config import STEP, GeneratorConfig
+    from restore.train.generators.run import train_generator
+    from restore.train.recipe import load_recipe, step_of
     from restore.train.run import train as run
 
     path = Path(recipe) if recipe.endswith(".toml") else ZOO / recipe / "recipe.toml"
-    if train_if_generator(path, settings, data, out, resume, device, threads, unused=(degraded, init)):
-        return
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
+    step, sets = step_of(path), settings or []
     start = weights_path(init) if init in SHIPPED else Path(init) if init else None
     shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
-    alone = low is None and normal is None
     try:
-        if is_game_recipe(path):
+        if step in TERMS:
+            game = load_recipe(GameConfig, path, sets)
             sources: dict[str, Any] = {"data": data, "low": low, "normal": normal, "degraded": degraded}
-            play_recipe(load_game_config(path, settings or []), out, **sources, init=start, **shared)
-        elif data is None or not alone:
+            play_recipe(game, out, init=start, **sources, **shared)
+        elif data is None or low is not None or normal is not None:
             raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
+        elif step == STEP:
+            if degraded is not None or init is not None:
+                raise UsageError("a generator is trained from pictures alone: no --degraded, no --init")
+            train_generator(load_recipe(GeneratorConfig, path, sets), data, out, **shared)
         else:
-            config = load_config(path, settings or [])
-            run(config, data, out, degraded=degraded, init=start, **shared)
+            run(load_recipe(Config, path, sets), data, out, degraded=degraded, init=start, **shared)
     except KeyboardInterrupt:
         if (out / "last.pt").exists():
-            say("stopped; the same command with --resume goes on from the last validation")
+            say("stopped; the same command with --resume goes on from the last checkpoint")
         raise

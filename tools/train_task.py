@@ -32,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int)
     given = parser.parse_args(arguments)
     from restore.downstream.classifiers import load_classifier
-    from restore.train.config import load_config
+    from restore.train.config import Config
     from restore.train.guided import guided, task_guide
+    from restore.train.recipe import load_recipe
     from restore.train.run import train
 
     try:
         classifier = load_classifier(given.classifier).requires_grad_(False)
         around = guided(task_guide(classifier.both, on=given.on), weight=given.weight)
-        config = load_config(given.recipe, given.settings)
+        config = load_recipe(Config, given.recipe, given.settings)
         train(
             config, given.data, given.out, resume=given.resume, init=given.init, threads=given.threads,
             device="cpu", report=say, around=around,

@@ -250,8 +250,8 @@ class Restorer(ABC):
             image: as for a call.
             level: one of those calibrated (0.8, 0.9, 0.95).
             degradation: what was done to the picture, one of those calibrated; None: not known.
-            calibration: a table of your own (``python -m restore.bench.coverage --table``) for restorers that come
-                without one.
+            calibration: a table of your own (``python -m restore.bench.tables.coverage --table``) for restorers
+                that come without one.
 
         Raises:
             WeightsError: no calibration, or one of other weights.
@@ -280,7 +280,7 @@ class Restorer(ABC):
         if where is None:
             raise WeightsError(
                 f"{self.name} comes without calibrated intervals",
-                hint="python -m restore.bench.coverage makes a table; give it as calibration=",
+                hint="python -m restore.bench.tables.coverage makes a table; give it as calibration=",
             )
         return read_calibration(where, identity=self.identity, restorer=self.name)
 

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.engines import Choice, Engine, build_engine, choose
+from restore.engines import Choice, choose
 from restore.models.community import CommunityFace, CommunityNet, load_community
 from restore.names import Value
 from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.computed import Computed
 from restore.restorers.learned import check_values
-from restore.runtime import autocast, pick_precision
+from restore.runtime import pick_precision
 from restore.tiling import window_side
 
 _TASKS = {"SR": "upscale", "FaceSR": "upscale", "Restoration": "restore"}
@@ -54,33 +55,16 @@ class CommunityRestorer(Restorer):
             name, spec, fingerprint=fingerprint, device=device, tile=window_side(face.tiling, tile)
         )
         self.channels = face.channels
-        self.net = net.to(device).to(memory_format=torch.channels_last)
         self.choice = choice
-        self._engine: Engine | None = None
-        self._built_for = device  # a module may be moved elsewhere
-
-    @property
-    def engine(self) -> Engine:
-        """What computes windows without a gradient, built when it is first needed and compared with torch."""
-        if self._engine is None:
-            self._engine = build_engine(
-                self.net,
-                self.choice,
-                device=self._built_for,
-                channels=self.channels,
-                scale=self.spec.scale,
-                check=True,
-            )
-        return self._engine
+        self.net = net.to(device).to(memory_format=torch.channels_last)
+        self._compute = Computed(
+            self.net, choice, device, channels=face.channels, scale=face.scale, check=True
+        )
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         batch, channels, height, width = x.shape
         fitting = x.expand(-1, 3, -1, -1) if self.channels == 3 else x.reshape(-1, 1, height, width)
-        if exact or torch.is_grad_enabled() or x.device.type != self._built_for.type:
-            with autocast(self.device, "fp32" if exact else self.spec.precision):
-                y = self.net(fitting.contiguous(memory_format=torch.channels_last)).float()
-        else:
-            y = self.engine(fitting, None).float()
+        y = self._compute(fitting.contiguous(memory_format=torch.channels_last), exact=exact).float()
         if self.channels == 1:
             return y.reshape(batch, channels, *y.shape[-2:])
         return y if channels == 3 else y.mean(1, keepdim=True)

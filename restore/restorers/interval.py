@@ -6,7 +6,7 @@ this (spread over mirrored copies, what was taken away around here, edges around
 (Angelopoulos et al. 2022, "Conformal Risk Control" and "Image-to-image regression with distribution-free uncertainty
 quantification") on other pictures, per degradation, so that the expected share of values outside is at most 1 - level.
 That promise holds for pictures like the calibration's and degradations that were calibrated; elsewhere it is measured
-(``python -m restore.bench.coverage``), not promised.
+(``python -m restore.bench.tables.coverage``), not promised.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def read_calibration(path: Path, *, identity: str, restorer: str) -> Calibration
     Raises:
         WeightsError: missing, damaged, or made for other weights.
     """
-    again = "python -m restore.bench.coverage makes one for these weights"
+    again = "python -m restore.bench.tables.coverage makes one for these weights"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError:

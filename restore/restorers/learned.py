@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.engines import Choice, Engine, build_engine, choose
+from restore.engines import Choice, choose
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.computed import Computed
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.restorers.turns import COUNTS, mean_of_turns
 from restore.runtime import autocast, pick_precision
@@ -46,8 +47,6 @@ class LearnedRestorer(Restorer):
         precision = choice.precision
         self.header = header
         self.choice = choice
-        self._engine: Engine | None = None
-        self._built_for = device  # a module may be moved elsewhere
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
@@ -77,6 +76,14 @@ class LearnedRestorer(Restorer):
             tile=window_side(about.tiling, tile),
         )
         self.net = net.to(device).to(memory_format=torch.channels_last)
+        self._compute = Computed(
+            self.net,
+            choice,
+            device,
+            conditions=len(spec.takes),
+            scale=spec.scale,
+            check=not hasattr(net, "residual"),  # nobody made it for engines
+        )
         self.sha256 = sha256
         self.shipped = name in SHIPPED
 
@@ -103,31 +110,13 @@ class LearnedRestorer(Restorer):
             return None
         return torch.full((read(0, 1, 0, 1).shape[0], 1), self.sigma, device=self.device)
 
-    @property
-    def engine(self) -> Engine:
-        """What computes windows without a gradient, built when it is first needed."""
-        if self._engine is None:
-            self._engine = build_engine(
-                self.net,
-                self.choice,
-                device=self._built_for,
-                conditions=len(self.spec.takes),
-                scale=self.spec.scale,
-                check=not hasattr(self.net, "residual"),  # nobody made it for engines
-            )
-        return self._engine
-
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         if seen is not None and not bool((seen > 0).any()):
             return x.clone()
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        plain = exact or torch.is_grad_enabled() or rgb.device.type != self._built_for.type
 
-        def network(rgb: Tensor) -> Tensor:
-            if not plain:
-                return self.engine(rgb, seen)
-            with autocast(self.device, "fp32" if exact else self.spec.precision):
-                return self.net(rgb) if seen is None else self.net(rgb, seen)
+        def network(turned: Tensor) -> Tensor:
+            return self._compute(turned, seen, exact=exact)
 
         y = mean_of_turns(network, rgb, count=self.turns, multiple=self.spec.multiple, scale=self.spec.scale)
         if seen is not None:  # no noise: the picture itself, bit for bit

@@ -20,6 +20,7 @@ from restore.degradations.families import BRINGS, FAMILIES, physical_order
 from restore.image import quantise, to_grey
 from restore.runtime import autocast
 from restore.train.config import Config
+from restore.train.processes import share_of
 
 Batch = dict[str, Tensor]
 # Of the samples that are not clean, the share with two and with three things wrong.
@@ -37,15 +38,13 @@ def findings_maker(
 
     ``severities`` is ``B x F`` in the order of ``config.conditions``: 0 (not there) to 5, NaN (unknown).
     """
-    rank, processes = part
-    mine = range(config.batch * rank // processes, config.batch * (rank + 1) // processes)
+    share = share_of(config.batch, *part)
 
     def make(step: int) -> Batch:
         size = config.crop + _SLACK
-        share = slice(mine.start, mine.stop)
         clean = draw_crops(pictures, seed=config.seed, step=step, batch=config.batch, size=size, part=share)
         made, targets = [], []
-        for x, place in zip(clean.split(1), mine, strict=True):
+        for place, x in enumerate(clean.split(1), share.start):
             g = draw.generator(draw.child_seed(config.seed, "findings", step, place))
             y, severities = draw_wrongs(x, config, g)
             top, left = (int(torch.randint(0, _SLACK, (1,), generator=g)) for _ in range(2))

@@ -17,15 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.data.library import Library, open_library
+from restore.data.library import Library
 from restore.errors import RestoreError, UsageError
 from restore.files import atomic_write
 from restore.models.looker import Looker
 from restore.models.registry import build
 from restore.models.weights import save_weights
-from restore.train.config import Config, load_config
+from restore.train.config import Config
 from restore.train.findings import findings_maker, findings_step, findings_validation
-from restore.train.run import header
+from restore.train.recipe import load_recipe
+from restore.train.record import header
+from restore.train.sources import open_photographs
 
 _DEVICE = torch.device("cpu")
 _SHARD = 20  # batches per file of kept statistics
@@ -49,14 +51,7 @@ def fit_statistics(
     if config.step != "findings" or not isinstance(net, Looker) or net.width:
         raise UsageError("expected a looker's recipe of width 0", hint="--set arch.width=0")
     out.mkdir(parents=True, exist_ok=True)
-    library = open_library(
-        data,
-        long_sides=config.long_sides,
-        min_downscale=config.min_downscale,
-        min_side=config.min_side,
-        hold_out=config.hold_out,
-        report=report,
-    )
+    library = open_photographs(config, data, hold_out=config.hold_out, report=report)
     statistics, severities = kept_samples(config, net, library, out, samples=samples, report=report)
     fit_head(config, net, statistics, severities, epochs=epochs, report=report)
     scores = findings_validation(config, library.held_out, _DEVICE, "fp32")(net)
@@ -143,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
     given = parser.parse_args(arguments)
     try:
-        config = load_config(given.recipe, ["arch.width=0", *given.set])
+        config = load_recipe(Config, given.recipe, ["arch.width=0", *given.set])
         scores = fit_statistics(config, given.data, given.out, samples=given.samples, epochs=given.epochs)
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from restore.data.prefetch import Prefetch
 from restore.errors import TrainingError
 from restore.runtime import autocast
 from restore.train.config import Config
-from restore.train.log import Log
+from restore.train.journal import Journal
 from restore.train.state import State, load_state, save_state
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -79,8 +79,8 @@ def fit(
     step_loss = around(step_loss)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
     batches = Prefetch(make_batch, start=start, stop=config.steps)
-    log = Log(out / "log.jsonl", keep_until=start, enabled=is_main)
-    began = last_time = time.perf_counter()
+    journal = Journal(out, steps=config.steps, start=start, report=report, enabled=is_main)
+    last_time = time.perf_counter()
     score_name = "psnr" if config.step == "paired" else "score"
     running: list[Tensor] = []
     images = waited = 0.0
@@ -113,24 +113,20 @@ def fit(
             if done % config.log_every == 0 or done == config.steps:
                 now = time.perf_counter()
                 speed, share = images / (now - last_time), (batches.waited - waited) / (now - last_time)
-                left = (config.steps - done) * (now - began) / (done - start)
                 mean = float(torch.stack(running).mean())
-                log.write(
-                    {"step": done, "loss": mean, "lr": lr, "images_per_second": speed, "data_share": share}
-                )
-                report(
-                    f"step {done}/{config.steps}  loss {mean:.5f}  best {score_name} {state.best:.3f}  lr {lr:.2e}  "
-                    f"{speed:.0f} images/s  data {share:.0%}  left {duration(left)}"
+                journal.note(
+                    done,
+                    {"loss": mean, "lr": lr, "images_per_second": speed, "data_share": share},
+                    f"loss {mean:.5f}  best {score_name} {state.best:.3f}  lr {lr:.2e}  "
+                    f"{speed:.0f} images/s  data {share:.0%}  left {journal.left(done)}",
                 )
                 running, images, waited, last_time = [], 0.0, batches.waited, now
             if done % config.validate_every == 0 or done == config.steps:
                 paused = time.perf_counter()
                 if is_main:
                     scores = validate(state.ema.eval())
-                    log.write({"step": done, "validation": scores})
-                    report(
-                        f"step {done}/{config.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items())
-                    )
+                    shown = "  ".join(f"{k} {v:.3f}" for k, v in scores.items())
+                    journal.note(done, {"validation": scores}, shown)
                     if scores["score"] > state.best:
                         state.best, state.best_step = scores["score"], done
                         on_best(state.ema, done, scores)
@@ -138,15 +134,6 @@ def fit(
                 last_time += time.perf_counter() - paused
     finally:
         batches.close()
-        log.close()
-    seconds = time.perf_counter() - began
+        journal.close()
+    seconds = journal.seconds
     return Fit(state.ema, state.best, state.best_step, seconds, batches.waited / max(seconds, 1e-9))
-
-
-def duration(seconds: float) -> str:
-    """``3725`` as ``1 h 02 min``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-    )

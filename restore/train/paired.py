@@ -19,6 +19,7 @@ from restore.models.look import thumbnail
 from restore.train.conditions import drawn_conditions, without_effect
 from restore.train.config import Config
 from restore.train.fields import Batch, Degrade, crops_of_fields
+from restore.train.processes import share_of
 from restore.train.simulate import simulator
 
 
@@ -113,7 +114,7 @@ def _share(config: Config, step: int, rank: int, processes: int) -> tuple[int, i
     """How many samples the batch of ``step`` has, how large their crops are, and which this process makes."""
     late = in_late_phase(config, step)
     count, size = (config.late_batch, config.late_crop) if late else (config.batch, config.crop)
-    return count, size, slice(count * rank // processes, count * (rank + 1) // processes)
+    return count, size, share_of(count, rank, processes)
 
 
 def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from restore.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -58,6 +60,20 @@ class Processes:
         parts = (flat / self.count).split([g.numel() for g in grads])
         for grad, part in zip(grads, parts, strict=True):
             grad.copy_(part.view_as(grad))
+
+
+def share_of(count: int, rank: int, processes: int, *, even: bool = False) -> slice:
+    """Which samples of a batch of ``count`` a process makes.
+
+    Args:
+        even: refuse shares of different sizes, where means over processes would not be means over samples.
+
+    Raises:
+        UsageError: a batch that does not divide evenly although it must.
+    """
+    if even and count % processes:
+        raise UsageError(f"expected a batch that {processes} processes can share evenly, got {count}")
+    return slice(count * rank // processes, count * (rank + 1) // processes)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from restore.data.library import Library, open_library
-from restore.data.pairs import open_pairs
-from restore.errors import ConfigError, UsageError
+from restore.errors import ConfigError
 from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
-from restore.train.config import Config, to_dict
+from restore.train.config import Config
 from restore.train.findings import findings_maker, findings_step, findings_validation
-from restore.train.loop import Fit, duration, fit
+from restore.train.journal import duration
+from restore.train.loop import Fit, fit
 from restore.train.paired import batch_maker, estimate_step, paired_step
 from restore.train.processes import join_processes
+from restore.train.record import header, open_folder
+from restore.train.sources import open_training
 from restore.train.validate import estimate_validation, held_out_pairs, psnr_validation
-from restore.version import __version__
 
 # What a recipe's ``step`` stands for: its loss, its batches, its scores.
 STEP_OF: dict[str, Callable[..., Any]] = {
@@ -78,14 +77,9 @@ def train(
     with join_processes(where) as processes:
         say = report if processes.is_main else lambda text: None
         if processes.is_main:
-            if (out / "last.pt").exists() and not resume:
-                raise UsageError(
-                    f"{out} already holds a run", hint="--resume continues it; or choose another --out"
-                )
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n")
+            open_folder(out, config, resume=resume)
         library = open_training(config, data, degraded, say)
-        net = _network(config, init)
+        net = start_network(config, init)
         _check_view(config, net)
         count = sum(p.numel() for p in net.parameters())
         say(
@@ -125,33 +119,6 @@ def train(
         return result
 
 
-def open_training(config: Config, data: Path, degraded: Path | None, say: Callable[[str], None]) -> Library:
-    """Clean photographs for a recipe with a degradation, or pairs for one without.
-
-    Raises:
-        UsageError: a recipe and sources that do not fit together.
-    """
-    if degraded is not None:
-        if config.conditions or config.degradation:
-            raise UsageError(
-                "pairs of folders bring their own degradation and nobody knows their conditions",
-                hint="--set degradation=[] --set conditions=[] --set validation=[] --set arch.conditions=0",
-            )
-        return open_pairs(data, degraded, min_side=config.min_side, hold_out=config.hold_out, report=say)
-    if not config.degradation and config.step != "findings":
-        raise UsageError(
-            "the recipe has no degradation", hint="give the degraded partners: --degraded FOLDER"
-        )
-    return open_library(
-        data,
-        long_sides=config.long_sides,
-        min_downscale=config.min_downscale,
-        min_side=config.min_side,
-        hold_out=config.hold_out,
-        report=say,
-    )
-
-
 def _check_view(config: Config, net: nn.Module) -> None:
     wanted = getattr(net, "side", 0)
     if config.step == "paired" and wanted != config.view:
@@ -161,24 +128,8 @@ def _check_view(config: Config, net: nn.Module) -> None:
         )
 
 
-def header(config: Config, step: int, scores: dict[str, float]) -> dict[str, object]:
-    """What a weight file says of itself."""
-    return {
-        "name": config.name,
-        "task": config.task,
-        "architecture": config.architecture,
-        "config": dict(config.arch),
-        "conditions": list(config.conditions),
-        "licence": config.licence,
-        "training_data": config.training_data,
-        "recipe": to_dict(config),
-        "steps": step,
-        "validation": scores,
-        "made_with": f"restore-kit {__version__}, torch {torch.__version__}",
-    }
-
-
-def _network(config: Config, init: Path | None) -> nn.Module:
+def start_network(config: Config, init: Path | None) -> nn.Module:
+    """The recipe's network with weights that depend on its seed alone, or grown from those of ``init``."""
     torch.manual_seed(config.seed)
     net = build(config.architecture, config.arch)
     if init is not None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from restore.errors import TrainingError
+from restore.train.checkpoint import read_checkpoint, write_checkpoint
 from restore.train.config import Config
 
 
@@ -29,19 +28,24 @@ class State:
             weight_decay=config.weight_decay,
         )
 
-    @torch.no_grad()
     def update_average(self, step: int) -> None:
-        """Moves the average towards the weights; young averages move faster."""
-        decay = min(self.decay, (step + 1) / (step + 10))
-        ours: list[Tensor] = list(self.ema.parameters())
-        theirs: list[Tensor] = list(self.net.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
-        for mine, its in zip(self.ema.buffers(), self.net.buffers(), strict=True):
-            mine.copy_(its)  # statistics of batch normalisation are averages already
+        """Moves the average towards the weights."""
+        follow(self.ema, self.net, decay=self.decay, step=step)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, *, decay: float, step: int) -> None:
+    """Moves an average of weights towards ``net`` after ``step`` (from 0); young averages move faster."""
+    decay = min(decay, (step + 1) / (step + 10))
+    ours: list[Tensor] = list(average.parameters())
+    theirs: list[Tensor] = list(net.parameters())
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
+    for mine, its in zip(average.buffers(), net.buffers(), strict=True):
+        mine.copy_(its)  # statistics of batch normalisation are averages already
 
 
 def save_state(path: Path, state: State, step: int) -> None:
-    """Writes a checkpoint; a killed run leaves the previous one whole."""
+    """Writes a checkpoint; see :func:`restore.train.checkpoint.write_checkpoint`."""
     content = {
         "step": step,
         "net": state.net.state_dict(),
@@ -50,27 +54,16 @@ def save_state(path: Path, state: State, step: int) -> None:
         "best": state.best,
         "best_step": state.best_step,
     }
-    temporary = path.with_name(f".{path.name}.partial")
-    torch.save(content, temporary)
-    os.replace(temporary, path)  # noqa: PTH105
+    write_checkpoint(path, content)
 
 
 def load_state(path: Path, state: State, device: torch.device) -> int:
-    """Fills ``state`` from a checkpoint and returns the number of steps done.
+    """Fills ``state`` and returns the number of steps done; see :func:`restore.train.checkpoint.read_checkpoint`."""
 
-    Raises:
-        TrainingError: no checkpoint, or one of another network.
-    """
-    if not path.exists():
-        raise TrainingError(
-            f"nothing to resume: {path} is not there", hint="leave --resume out to start anew"
-        )
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    def fill(content: dict[str, Any]) -> None:
         state.net.load_state_dict(content["net"])
         state.ema.load_state_dict(content["ema"])
         state.optimizer.load_state_dict(content["optimizer"])
-    except (RuntimeError, ValueError, KeyError, EOFError) as error:
-        raise TrainingError(f"the checkpoint {path} does not fit this recipe: {error}") from error
-    state.best, state.best_step = content["best"], content["best_step"]
-    return int(content["step"])
+        state.best, state.best_step = content["best"], content["best_step"]
+
+    return read_checkpoint(path, device, fill)

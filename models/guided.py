@@ -1,0 +1,56 @@
+"""What networks share that look at the whole picture once, and tell every window what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from restore.models.look import thumbnail
+from restore.models.resunet import ResUNet, grown_around, pad_to
+from restore.models.spec import ModelSpec
+
+
+class GuidedNet(nn.Module):
+    """A look at a thumbnail, an inversion of what happened, and a residual U-Net (``refine``) that repairs the rest.
+
+    A subclass sets ``side`` (of the thumbnail, pixels), ``refine``, ``multiple`` and ``radius``, and defines ``look``
+    and ``repair``.
+
+    ``forward(x, seen)`` takes ``B x 3 x H x W`` of any size and what ``look`` said of the whole picture; without it the
+    look is at ``view``, or at ``x`` itself. With ``parts`` it gives the dictionary of ``repair``, else its "picture".
+    """
+
+    side: int
+    refine: ResUNet
+    multiple: int
+    radius: int
+
+    def look(self, view: Tensor) -> Tensor:
+        """What a thumbnail (``B x 3 x side x side``) says of the whole picture, ``B x N``."""
+        raise NotImplementedError
+
+    def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Windows whose sides are multiples of ``multiple``: "picture", "inverted", and what else was found."""
+        raise NotImplementedError
+
+    def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
+        """This network's face; the radius follows from the layers."""
+        return ModelSpec(
+            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, thumbnail=self.side
+        )
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a plain ResUNet become those of ``refine``; everything else starts as it is."""
+        return grown_around(self, "refine", state)
+
+    def forward(
+        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
+    ) -> Tensor | dict[str, Tensor]:
+        if seen is None:
+            seen = self.look(thumbnail(x, self.side) if view is None else view)
+        height, width = x.shape[-2:]
+        found = self.repair(pad_to(x, self.multiple), seen)
+        if not parts:
+            return found["picture"][..., :height, :width]
+        return {k: v[..., :height, :width] if v.ndim == 4 else v for k, v in found.items()}

@@ -1,0 +1,251 @@
+"""Inversion methods against each other, as tables.
+
+``python -m restore.bench.tables.inversion shifts --generator G.safetensors --data IDX --json FILE --markdown FILE``:
+the generator's kind of picture, moved, turned, scaled, and another kind; how much codes may be perturbed afterwards.
+
+``python -m restore.bench.tables.inversion tasks ...``: denoising, compressed sensing, super-resolution, a hole,
+deblurring, of the generator's kind and of phantoms that no generator of clothes has seen; total variation and deep
+image prior as controls.
+
+``python -m restore.bench.tables.inversion speed --count 16 --methods sphinx ...``: pictures together against one by
+one.
+
+Equal steps for all methods, or with ``--seconds`` equal time. Learning rates: each method's own, or chosen from
+``--rates`` on other pictures than the measured ones (the first eight test pictures after them, in distribution, by
+mean PSNR). PSNR on clamped values, peak 1 on [0, 1]; mean and 95 % confidence interval (Student) over pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.bench.tables.inversion_page import markdown, summarise
+from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
+from restore.degradations import sample as draw
+from restore.errors import RestoreError
+from restore.files import atomic_write
+from restore.inverse.gan import METHODS, CodeStatistics, Inverter, code_statistics, diagnose
+from restore.inverse.gan.measurements import measure, operator_named
+from restore.inverse.gan.workshop import ENCODED, Workshop
+from restore.metrics import ssim
+from restore.models.generator_files import load_generator, shipped_generator
+from restore.models.stylegan2 import StyleGAN2
+from restore.names import format_name, parse_name
+from restore.report import dumps
+from restore.report.environment import environment
+
+TASKS = (
+    "noise:sigma=25",
+    "noise:sigma=50",
+    "compressed-sensing:ratio=0.05",
+    "compressed-sensing:ratio=0.1",
+    "compressed-sensing:ratio=0.25",
+    "compressed-sensing:ratio=0.5",
+    "downsample:scale=2",
+    "downsample:scale=4",
+    "mask",
+    "blur:sigma=1.5",
+)
+TUNING = 8
+Cell = tuple[str, Tensor, str]  # condition, pictures, operator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared and how long everybody may look."""
+
+    methods: tuple[str, ...]
+    count: int = 32
+    steps: int = 600
+    seconds: float | None = None
+    seed: int = 0
+    rates: tuple[float, ...] = ()
+    encoder_steps: int = 3000
+    batch: int = 16
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; see the module."""
+    p = argparse.ArgumentParser(prog="python -m restore.bench.tables.inversion", description=__doc__)
+    p.add_argument("table", choices=("shifts", "tasks", "speed"))
+    p.add_argument("--data", type=Path, default=Path(), help="an IDX set, or a folder with train/ and test/")
+    p.add_argument("--generator", type=Path, help="default: the shipped one")
+    p.add_argument("--methods", default=";".join([*METHODS, *ENCODED]), help="separated by semicolons")
+    p.add_argument("--count", type=int, default=32)
+    p.add_argument("--steps", type=int, default=600)
+    p.add_argument("--seconds", type=float, help="for all pictures of a cell, instead of equal steps")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--rates", default="", help="learning rates to choose from, separated by commas")
+    p.add_argument("--encoder-steps", type=int, default=3000)
+    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--fill", default="reflect", choices=("reflect", "black"))
+    p.add_argument("--json", type=Path)
+    p.add_argument("--markdown", type=Path)
+    a = p.parse_args(arguments)
+    plan = Plan(
+        methods=tuple(m.strip() for m in a.methods.split(";") if m.strip()),
+        count=a.count,
+        steps=a.steps if a.seconds is None else 10**9,
+        seconds=a.seconds,
+        seed=a.seed,
+        rates=tuple(float(r) for r in a.rates.split(",") if r),
+        encoder_steps=a.encoder_steps,
+        batch=a.batch,
+    )
+    try:
+        net, header = shipped_generator() if a.generator is None else load_generator(a.generator)
+        if a.table == "speed":
+            sys.stdout.write(dumps(speed(net, a.methods.split(";")[0], steps=a.steps, count=a.count)))
+            return 0
+        result = run(net, a.table, a.data, plan, fill=a.fill, report=_say)
+    except RestoreError as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    result["generator"] = header.get("sha256") or header.get("name")
+    text = markdown(result)
+    for path, content in ((a.json, dumps(result)), (a.markdown, text)):
+        if path is not None:
+            with atomic_write(path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+    sys.stdout.write(text)
+    return 0
+
+
+def run(
+    net: StyleGAN2,
+    table: str,
+    data: Path,
+    plan: Plan,
+    *,
+    fill: str = "reflect",
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """One table: ``{"schema", "table", "protocol", "environment", "rows", "summary"}``.
+
+    Rows are pictures: ``condition``, ``method``, ``picture``, ``ssim`` and what ``diagnose`` says; the summary has a
+    row per condition and method with means and half-widths of 95 % intervals.
+    """
+    size = {"resolution": net.resolution, "channels": net.channels}
+    pool = held_out(data, plan.count + TUNING, seed=plan.seed, **size)
+    own, tuning = pool[: plan.count], pool[plan.count :]
+    cells = _shift_cells(own, plan, size, fill) if table == "shifts" else _task_cells(own, plan, size)
+    statistics = code_statistics(net)
+    made = Workshop(net, encoder_steps=plan.encoder_steps, seed=plan.seed, report=report)
+    rows: list[dict[str, Any]] = []
+    chosen: dict[str, str] = {}
+    for name in plan.methods:
+        spec = _tuned(made, statistics, name, tuning, plan) if plan.rates else name
+        chosen[name] = spec
+        for condition, x, operator in cells:
+            found = _cell(made, statistics, spec, x, operator, plan)
+            rows += [{"condition": condition, "method": name, "picture": i, **r} for i, r in enumerate(found)]
+            mean = sum(r["psnr"] for r in found) / len(found)
+            report(f"{condition}  {spec}  {mean:.2f} dB")
+    protocol = {
+        "pictures": plan.count,
+        "steps": None if plan.seconds is not None else plan.steps,
+        "seconds_per_cell": plan.seconds,
+        "seed": plan.seed,
+        "fill": fill if table == "shifts" else None,
+        "rates_tried": list(plan.rates),
+        "methods": chosen,
+        "resolution": net.resolution,
+        "data_term": "mse",
+        "encoder_steps": plan.encoder_steps,
+    }
+    return {
+        "schema": 1,
+        "table": table,
+        "protocol": protocol,
+        "environment": environment(device=str(net.constant.device)),
+        "rows": rows,
+        "summary": summarise(rows),
+    }
+
+
+def speed(net: StyleGAN2, spec: str, *, steps: int, count: int) -> dict[str, Any]:
+    """Processor seconds of inverting ``count`` of the generator's own pictures together and one after the other."""
+    g = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        x = (net(torch.randn(count, net.z_dim, generator=g)).clamp(-1, 1) + 1) / 2
+    inverter = Inverter(net, Workshop(net).named(spec))
+    inverter.fit(x, steps=1, batch=count)  # warm up
+    spent = {}
+    for name, batch in (("together", count), ("alone", 1)):
+        began = time.process_time()
+        inverter.fit(x, steps=steps, batch=batch)
+        spent[name] = time.process_time() - began
+    ratio = spent["alone"] / spent["together"]
+    return {"method": spec, "pictures": count, "steps": steps, **spent, "ratio": ratio} | {
+        "environment": environment(device=str(net.constant.device))
+    }
+
+
+def _shift_cells(own: Tensor, plan: Plan, size: dict[str, int], fill: str) -> list[Cell]:
+    cells: list[Cell] = [(s, shifted(own, s, fill=fill), "identity") for s in SHIFTS]
+    return [*cells, ("digits", digits(plan.count, seed=plan.seed, **size), "identity")]
+
+
+def _task_cells(own: Tensor, plan: Plan, size: dict[str, int]) -> list[Cell]:
+    kinds = {
+        "own": own,
+        "digits": digits(plan.count, seed=plan.seed, **size),
+        "ellipses": ellipses(plan.count, seed=plan.seed, **size),
+        "fundus": fundus(plan.count, seed=plan.seed, **size),
+    }
+    return [(f"{kind}, {task}", x, task) for kind, x in kinds.items() for task in TASKS]
+
+
+def _cell(
+    made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, operator: str, plan: Plan
+) -> list[dict[str, Any]]:
+    net = made.net
+    inverter = Inverter(net, made.named(spec), statistics=statistics)
+    act, noise = operator_named(operator, tuple(x.shape[1:]))
+    seeds = [draw.child_seed(plan.seed, operator, i) for i in range(len(x))]
+    y = measure(act, x, noise, seeds=seeds)
+    steps = min(plan.steps, inverter.method.steps) if inverter.method.steps == 0 else plan.steps
+    found = inverter.fit(
+        y,
+        act,
+        steps=steps,
+        seeds=seeds,
+        batch=len(x) if plan.seconds else plan.batch,
+        noise_sigma=noise,
+        time_budget=plan.seconds,
+    )
+    similar = ssim(found.image.double(), x.double()).tolist()
+    records = diagnose(inverter, found, y, act, truth=x)
+    return [
+        {**r, "ssim": s, "seconds": found.seconds / len(x)} for r, s in zip(records, similar, strict=True)
+    ]
+
+
+def _tuned(made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, plan: Plan) -> str:
+    """The method at the best of the rates."""
+    name, options = parse_name(spec)
+    if "rate" in options or name == "psp":
+        return spec
+    tried = {}
+    for rate in plan.rates:
+        candidate = format_name(name, {**options, "rate": rate})
+        rows = _cell(made, statistics, candidate, x, "identity", plan)
+        tried[candidate] = sum(r["psnr"] for r in rows)
+    return max(tried, key=lambda c: tried[c])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training of generators: pictures of one kind in, a network that makes more of them out."""
