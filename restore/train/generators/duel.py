@@ -179,7 +179,7 @@ class Duel:
         half = min(c.ema_images, (number + 1) * c.batch * c.ema_ramp) if c.ema_ramp else c.ema_images
         decay = 0.5 ** (c.batch / max(half, 1e-8))
         ours, theirs = list(self.average.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)  # type: ignore[arg-type]
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
 def save_duel(path: Path, duel: Duel, step: int) -> None:
