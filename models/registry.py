@@ -90,6 +90,11 @@ SHIPPED: dict[str, Shipped] = {
         "d030d0975be1ca37b35f13faa53a597d8542b4948833322507c806ff03bdc9d2",
         "twice as large, of clean pictures",
     ),
+    "dehaze": Shipped(
+        "dehaze",
+        "682900dba76106498f067f0cf653bea0da9072488d1e7842d5003c322cc6d5d4",
+        "haze, fog and dust in the air",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
