@@ -14,9 +14,10 @@ from restore.models.weights import is_ours, read_weights
 from restore.names import Value, parse_name
 from restore.restorers.auto import DESCRIPTION, AutoRestorer
 from restore.restorers.auto import NAME as AUTO
-from restore.restorers.base import Finding, Judgement, Restorer, RestorerSpec
+from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
+from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned
 from restore.restorers.solvers import SOLVERS

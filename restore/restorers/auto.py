@@ -14,7 +14,8 @@ from restore.errors import UsageError
 from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value
-from restore.restorers.base import Finding, Judgement, Read, Restorer, RestorerSpec
+from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.findings import Finding, Judgement
 from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
 from restore.restorers.methods import METHODS_TABLE

@@ -15,7 +15,8 @@ from restore.image import quantise
 from restore.models.looker import WINDOW, Looker
 from restore.models.registry import load_shipped
 from restore.models.statistics import THUMBNAIL, thumbnail
-from restore.restorers.base import Finding, Read
+from restore.restorers.base import Read
+from restore.restorers.findings import Finding
 from restore.restorers.noise import look_for_noise
 
 Tables = tuple[tuple[int, ...], ...]

@@ -1,0 +1,60 @@
+"""What somebody who looked at a picture says of it, and what is to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a picture.
+
+    Args:
+        name: the family: ``noise``, ``jpeg``, ``blur``, ...
+        severity: from 0 (not there) to 5, as of the simulator's.
+        confidence: that it is there at all, 0 to 1.
+        value: a measured size of it, in ``unit`` (``sigma`` in units of 255, ``quality`` of a JPEG); None: none.
+    """
+
+    name: str
+    severity: float
+    confidence: float
+    value: float | None = None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        size = f" {self.unit} about {self.value:.0f}," if self.value is not None else ""
+        return f"{self.name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, rounded to what it is good for."""
+        value = None if self.value is None else round(self.value, 2)
+        plain = {
+            "name": self.name,
+            "severity": round(self.severity, 2),
+            "confidence": round(self.confidence, 3),
+        }
+        return plain if value is None else {**plain, "value": value, "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found in a picture, the restorers chosen, in order, and what is left alone with the reason."""
+
+    findings: tuple[Finding, ...]
+    actions: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        found = "; ".join(map(str, self.findings)) or "nothing wrong"
+        done = ", then ".join(self.actions) or "left as it is"
+        return f"{found} -> {done}" + "".join(f" ({reason})" for reason in self.left)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"findings", "actions", "left"}``."""
+        return {
+            "findings": [f.to_json() for f in self.findings],
+            "actions": list(self.actions),
+            "left": list(self.left),
+        }
