@@ -138,9 +138,10 @@ def _recode(pixels: np.ndarray, quality: int, subsampling: str) -> np.ndarray:
     if not grey:
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING[subsampling]]
     made, file = cv2.imencode(".jpg", pixels, options)
-    if not made:
+    decoded = cv2.imdecode(file, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR) if made else None
+    if decoded is None:
         raise ImageError(f"jpeg: the codec could not hold a picture of {pixels.shape[:2]} pixels")
-    return cv2.imdecode(file, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    return decoded
 
 
 def _jpeg_diff(x: Tensor, quality: int, subsampling: str, rounding: str) -> Tensor:
