@@ -1,12 +1,11 @@
 """The end of the chain: clipping, quantisation, JPEG.
 
-``jpeg`` is the real codec (Pillow's libjpeg), its gradient that of the identity; ``jpeg-diff`` is the same
-arithmetic in torch, for losses that must see through it.
+``jpeg`` is the real codec (OpenCV's libjpeg, with the same pixels as Pillow's), its gradient that of the identity;
+``jpeg-diff`` is the same arithmetic in torch, for losses that must see through it.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import cv2
@@ -37,7 +36,10 @@ CHROMINANCE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8 for _ in range(4)),
 )
-_JPEG_LARGEST = 65535
+_JPEG_LARGEST = 65500  # as libjpeg holds them
+_HALF = torch.tensor(0.5)
+# Sampling of the luminance and both chroma planes, as OpenCV has it: two hexadecimal digits each.
+_SAMPLING = {"444": 0x111111, "420": 0x221111}
 
 
 class _PassGradient(torch.autograd.Function):
@@ -82,7 +84,7 @@ def jpeg(x: Tensor, *, seed: Tensor, quality: Tensor, subsampling: list[str]) ->
         subsampling: B names, "420" or "444".
 
     Raises:
-        ImageError: a side above 65535 pixels, which JPEG cannot hold.
+        ImageError: a side above 65500 pixels, which the codec cannot hold.
     """
     if max(x.shape[-2:]) > _JPEG_LARGEST:
         raise ImageError(f"jpeg: expected sides up to {_JPEG_LARGEST} pixels, got {tuple(x.shape[-2:])}")
@@ -116,28 +118,30 @@ def quantisation_table(quality: int, *, chroma: bool = False) -> Tensor:
 
 
 def _to_bytes(x: Tensor) -> np.ndarray:
-    """``C x H x W`` to ``H x W x C`` uint8, as :func:`restore.image.tensor_to_array`, faster."""
-    levels = x.to("cpu", torch.float32).clamp(0, 1).mul_(255).add_(0.5).to(torch.uint8).numpy()
-    return cv2.merge(list(levels)) if len(levels) == 3 else levels.transpose(1, 2, 0).copy()
+    """``C x H x W`` to ``H x W x C`` uint8, blue first as OpenCV has it."""
+    # Half added and cut off is rounding half up, as everywhere.
+    levels = torch.add(_HALF, x.to("cpu", torch.float32), alpha=255).clamp_(0, 255).numpy().astype(np.uint8)
+    return cv2.merge(list(levels[::-1]))
 
 
 def _from_bytes(pixels: np.ndarray, out: Tensor) -> None:
-    """``H x W x C`` uint8 into ``C x H x W`` float32, in [0, 1]."""
-    for plane, target in zip(cv2.split(pixels), out, strict=True):
+    """``H x W x C`` uint8, blue first, into ``C x H x W`` float32, in [0, 1]."""
+    for plane, target in zip(cv2.split(pixels)[::-1], out, strict=True):
         target.copy_(torch.from_numpy(plane))
     out.div_(255)
 
 
 def _recode(pixels: np.ndarray, quality: int, subsampling: str) -> np.ndarray:
-    """``H x W x C`` uint8 through the codec."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    # Pillow counts 4:4:4 as 0 and 4:2:0 as 2; a grey picture has nothing to subsample.
-    picture.save(file, "JPEG", quality=quality, subsampling=0 if subsampling == "444" else 2)
-    with Image.open(file) as coded:
-        return np.array(coded).reshape(pixels.shape)
+    """``H x W x C`` uint8, blue first, through the codec."""
+    grey = pixels.ndim == 2 or pixels.shape[2] == 1
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if not grey:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLING[subsampling]]
+    made, file = cv2.imencode(".jpg", pixels, options)
+    decoded = cv2.imdecode(file, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR) if made else None
+    if decoded is None:
+        raise ImageError(f"jpeg: the codec could not hold a picture of {pixels.shape[:2]} pixels")
+    return decoded
 
 
 def _jpeg_diff(x: Tensor, quality: int, subsampling: str, rounding: str) -> Tensor:

@@ -75,7 +75,7 @@ def gather_rows(planes: Tensor, source: Tensor, weights: Tensor | None = None) -
         return planes.index_select(-2, source.to(planes.device))
     total = planes.new_zeros(())
     for rows, weight in zip(source.unbind(1), weights.to(planes).unbind(1), strict=True):
-        total = total + planes.index_select(-2, rows.to(planes.device)) * weight[:, None]
+        total = torch.addcmul(total, planes.index_select(-2, rows.to(planes.device)), weight[:, None])
     return total
 
 
@@ -92,6 +92,10 @@ def enlarge(planes: Tensor, factor: float) -> Tensor:
 
 def extend(planes: Tensor, rows: int, columns: int, *, edge: str = "nearest") -> Tensor:
     """``rows`` and ``columns`` more on each side; see ``beyond``."""
+    h, w = planes.shape[-2:]
+    if edge == "nearest" or (edge == "mirror" and rows < h and columns < w):
+        kind = "replicate" if edge == "nearest" else "reflect"
+        return F.pad(planes[None], (columns, columns, rows, rows), mode=kind)[0]
     for axis, extra in ((-2, rows), (-1, columns)):
         if extra:
             length = planes.shape[axis]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations.base import Degradation, Knob
 from restore.degradations.filters import each, extend, gaussian, shake, weigh, zoomed
 from restore.degradations.psf import gaussian_line
+
+_NOTHING = 1e-9  # weights below it are left out
 
 
 def gaussian_blur(x: Tensor, *, seed: Tensor, sigma: Tensor) -> Tensor:
@@ -33,18 +34,40 @@ def defocus_blur(x: Tensor, *, seed: Tensor, radius: Tensor, alias: Tensor) -> T
     def one(x: Tensor, radius: float, alias: float) -> Tensor:
         h, w = x.shape[-2:]
         reach, taps = int(radius), 1 if radius <= 8 else 2
-        padded = extend(x, reach + taps, reach + taps, edge="mirror")
-        line = gaussian_line(alias, radius=taps).tolist()
-        padded = weigh([(t, 0, k) for t, k in enumerate(line)], padded, h + 2 * reach, padded.shape[-1])
-        padded = weigh([(0, t, k) for t, k in enumerate(line)], padded, h + 2 * reach, w + 2 * reach)
-        # Every row of a disc is a run: the difference of two running sums.
-        runs = F.pad(padded.cumsum(-1), (1, 0))
-        halves = [math.isqrt(int(radius**2 - dy**2)) for dy in range(-reach, reach + 1)]
-        parts = [(row, reach + half + 1, 1.0) for row, half in enumerate(halves)]
-        parts += [(row, reach - half, -1.0) for row, half in enumerate(halves)]
-        return weigh(parts, runs, h, w) / sum(2 * half + 1 for half in halves)
+        line = [k for k in gaussian_line(alias, radius=taps).tolist() if k > _NOTHING]
+        taps = len(line) // 2
+        # One column more on the left, where the running sums begin.
+        padded = extend(x, reach + taps, reach + 1 + taps, edge="mirror")
+        tall, wide = h + 2 * reach, w + 2 * reach + 2
+        if taps:
+            padded = weigh([(t, 0, k) for t, k in enumerate(line)], padded, tall, padded.shape[-1])
+            padded = weigh([(0, t, k) for t, k in enumerate(line)], padded, tall, wide)
+        sums = padded.cumsum(-1)
+        halves = [math.isqrt(int(radius**2 - dy**2)) for dy in range(reach + 1)]
+        total = x.new_zeros(x.shape)
+        for half in sorted(set(halves)):
+            # Every row of a disc is a run, the difference of two running sums, and many rows have the same.
+            end = reach + 1 + half
+            runs = sums[..., end : end + w] - sums[..., reach - half : reach - half + w]
+            first, count = halves.index(half), halves.count(half)
+            if first == 0:
+                total += _together(runs, 2 * count - 1)[:, reach + 1 - count :][:, :h]
+                continue
+            stack = _together(runs, count)
+            total += stack[:, reach + first :][:, :h]
+            total += stack[:, reach - first - count + 1 :][:, :h]
+        return total / (2 * sum(2 * half + 1 for half in halves) - 2 * halves[0] - 1)
 
     return each(x, one, radius, alias)
+
+
+def _together(planes: Tensor, count: int) -> Tensor:
+    """``C x H x W`` to ``C x (H - count + 1) x W``: the sums of ``count`` rows that follow each other."""
+    if count == 1:
+        return planes
+    half = _together(planes, count // 2)
+    total = half[:, : half.shape[1] - count // 2] + half[:, count // 2 :]
+    return total if count % 2 == 0 else total[:, :-1] + planes[:, count - 1 :]
 
 
 def motion_blur(x: Tensor, *, seed: Tensor, radius: Tensor, sigma: Tensor, angle: Tensor) -> Tensor:

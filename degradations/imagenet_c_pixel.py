@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations import codec
@@ -18,7 +19,7 @@ _BLACK = 1e-6
 
 def gaussian_noise(x: Tensor, *, seed: Tensor, sigma: Tensor) -> Tensor:
     """x + N(0, sigma^2), independent per value."""
-    return each(x, lambda x, seed, sigma: _normal(seed, x).mul_(sigma).add_(x), seed, sigma)
+    return each(x, lambda x, seed, sigma: torch.add(x, _normal(seed, x), alpha=sigma), seed, sigma)
 
 
 def shot_noise(x: Tensor, *, seed: Tensor, photons: Tensor) -> Tensor:
@@ -34,17 +35,21 @@ def impulse_noise(x: Tensor, *, seed: Tensor, amount: Tensor) -> Tensor:
     """A share ``amount`` of the values becomes 0 or 1, each half of the time."""
 
     def one(x: Tensor, seed: int, amount: float) -> Tensor:
-        chance = draw.uniform_fields(torch.tensor([seed]), tuple(x.shape))[0].to(x)
+        if amount <= 0:
+            return x
+        # 16 random bits for every value; those of a share at either end of their range reach out of the middle.
+        bits = draw.random_words(seed, -(-x.numel() // 2)).view(torch.int16)[: x.numel()]
+        share = min(max(round(amount * 2**15), 1), 2**15 - 1)
+        beyond = bits.clamp(share - 2**15, 2**15 - 1 - share).sub_(bits).view(x.shape)
         # Zero for most, otherwise so large that the final cut makes it black or white: faster than masks.
-        beyond = chance - chance.clamp(amount / 2, 1 - amount / 2)
-        return torch.add(x, beyond, alpha=1e9) if amount > 0 else x
+        return torch.add(x, beyond.to(x), alpha=1e9)
 
     return each(x, one, seed, amount)
 
 
 def speckle_noise(x: Tensor, *, seed: Tensor, sigma: Tensor) -> Tensor:
     """x + x N(0, sigma^2)."""
-    return each(x, lambda x, seed, sigma: _normal(seed, x).mul_(sigma).add_(1) * x, seed, sigma)
+    return each(x, lambda x, seed, sigma: torch.addcmul(x, x, _normal(seed, x), value=sigma), seed, sigma)
 
 
 def contrast(x: Tensor, *, seed: Tensor, factor: Tensor) -> Tensor:
@@ -98,24 +103,23 @@ def pixelate(x: Tensor, *, seed: Tensor, size: Tensor) -> Tensor:
     """
 
     def one(x: Tensor, size: float) -> Tensor:
-        (source, weights, nearest), (source2, weights2, nearest2) = (_cells(n, size) for n in x.shape[-2:])
-        cells = gather_rows(flipped(gather_rows(x, source, weights)), source2, weights2)
-        return gather_rows(flipped(gather_rows(cells, nearest2)), nearest)
+        (rows, row_weights), (columns, column_weights) = (_cells(n, size) for n in x.shape[-2:])
+        cells = flipped(gather_rows(flipped(gather_rows(x, rows, row_weights)), columns, column_weights))
+        return F.interpolate(cells[None], size=x.shape[-2:], mode="nearest-exact")[0]
 
     return each(x, one, size)
 
 
 @lru_cache(maxsize=64)
-def _cells(length: int, size: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The pixels of each cell of a line, their weights in its mean, and the cell that each pixel shows."""
+def _cells(length: int, size: float) -> tuple[Tensor, Tensor]:
+    """The pixels of each cell of a line and their weights in its mean."""
     count = max(int(length * size + 1e-9), 1)
     width = length / count
     edge = (torch.arange(count + 1, dtype=torch.float64) * width - 0.5 + 1e-9).floor().long() + 1
     first, last = edge[:-1, None], edge[1:, None]
     place = first + torch.arange(int((last - first).max()))
     weights = (place < last) / (last - first).double()
-    nearest = ((torch.arange(length, dtype=torch.float64) + 0.5) / width).long().clamp(max=count - 1)
-    return place.clamp(max=length - 1), weights, nearest
+    return place.clamp(max=length - 1), weights.float()
 
 
 def _normal(seed: int, x: Tensor) -> Tensor:

@@ -52,20 +52,22 @@ def plasma(seeds: Tensor, side: int, decay: Tensor) -> Tensor:
     """
     n = 1 << max(side - 1, 1).bit_length()
     children = torch.tensor([draw.child_seed(s, "plasma") for s in seeds.tolist()])
-    noise = draw.uniform_fields(children, (n * n,)).mul_(2).sub_(1)
-    chart, step, used, wobble = torch.zeros(len(seeds), n, n), n, 0, torch.ones(len(seeds), 1, 1)
-    while step >= 2:
-        half, side = step // 2, n // step
-        fields = noise[:, used : used + 3 * side**2].view(-1, 3, side, side) * wobble[:, None]
-        corners = chart[:, ::step, ::step]
+    noise = draw.quick_uniform_fields(children, (n * n,)).mul_(2).sub_(1)
+    count, used, wobble = len(seeds), 0, torch.ones(len(seeds), 1, 1, 1)
+    corners = torch.zeros(count, 1, 1)
+    while (side := corners.shape[-1]) < n:
+        fields = noise[:, used : used + 3 * side**2].view(count, 3, side, side) * wobble
         down, right = corners + corners.roll(-1, 1), corners + corners.roll(-1, 2)
-        middles = (down + down.roll(-1, 2)) / 4 + fields[:, 0]
-        chart[:, half::step, half::step] = middles
-        chart[:, ::step, half::step] = (middles + middles.roll(1, 1) + right) / 4 + fields[:, 1]
-        chart[:, half::step, ::step] = (middles + middles.roll(1, 2) + down) / 4 + fields[:, 2]
-        used, step, wobble = used + 3 * side**2, half, wobble / decay.float().view(-1, 1, 1) ** 2
-    chart -= chart.amin((1, 2), keepdim=True)
-    return chart.div_(chart.amax((1, 2), keepdim=True))
+        middles = torch.add(fields[:, 0], down + down.roll(-1, 2), alpha=0.25)
+        above = torch.add(fields[:, 1], middles.roll(1, 1).add_(middles).add_(right), alpha=0.25)
+        left = torch.add(fields[:, 2], middles.roll(1, 2).add_(middles).add_(down), alpha=0.25)
+        finer = torch.empty(count, 2 * side, 2 * side)
+        finer[:, ::2, ::2], finer[:, ::2, 1::2] = corners, above
+        finer[:, 1::2, ::2], finer[:, 1::2, 1::2] = left, middles
+        corners = finer
+        used, wobble = used + 3 * side**2, wobble / decay.float().view(-1, 1, 1, 1) ** 2
+    corners -= corners.amin((1, 2), keepdim=True)
+    return corners.div_(corners.amax((1, 2), keepdim=True))
 
 
 def frost(x: Tensor, *, seed: Tensor, keep: Tensor, ice: Tensor) -> Tensor:

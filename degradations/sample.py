@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,6 +73,22 @@ def uniform_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:
     return out
 
 
+def quick_uniform_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """As :func:`uniform_fields`, other numbers in a third of the time, for what is to be fast."""
+    out = torch.empty((len(seeds), *shape))
+    for field, seed in zip(out, seeds.tolist(), strict=True):
+        field.copy_(
+            random_words(seed, field.numel()).bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).view(shape)
+        )
+    return out.mul_(2.0**-24)
+
+
+def random_words(seed: int, count: int) -> Tensor:
+    """``count`` times 32 random bits as int32 on the CPU; NumPy keeps what its SFC64 gives for a seed."""
+    words = np.random.SFC64(int(seed) % SEED_RANGE).random_raw(-(-count // 2))
+    return torch.from_numpy(words.view(np.int32))[:count]
+
+
 def normal_fields(seeds: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Standard normal fields ``B x shape`` on the CPU, float32; field ``i`` depends on ``seeds[i]`` alone."""
     out = torch.empty((len(seeds), *shape))
@@ -85,8 +102,6 @@ def legacy_normal_fields(seeds: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
     Returns ``B x C x H x W`` float32 for ``shape = (C, H, W)``.
     """
-    import numpy as np
-
     c, h, w = shape
     fields = [np.random.RandomState(s).normal(0, 1, (h, w, c)) for s in seeds.tolist()]
     return torch.from_numpy(np.stack(fields).transpose(0, 3, 1, 2).astype(np.float32))

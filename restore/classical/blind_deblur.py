@@ -5,8 +5,9 @@ only strong edges speak for the kernel; the kernel is a least-squares fit betwee
 (Cho & Lee 2009); a last non-blind step with a hyper-Laplacian prior makes the result.
 
 A wrong kernel does more harm than the blur. So it is found twice more, in each half of the picture: one blur leaves the
-same kernel everywhere, a mistake does not [ours]. Where the two do not agree, or where nearly all light stays in one
-pixel (a sharp picture), the picture comes back as it is.
+same kernel everywhere, a mistake does not [ours]. Where the two do not agree, where nearly all light stays in one
+pixel (a sharp picture), or where what is made leaves black and white far behind, as the ringing of a wrong kernel
+does, the picture comes back as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _PAIRS = 5  # kernel and picture are improved in turn so often on each scale
 # Share of the light in one pixel above which a kernel counts as none: blurs that are worth it leave less than 0.3,
 # sharp photographs give 0.4 to 0.5.
 _SHARP = 0.35
+# Mean distance beyond [0, 1] that the result may have more than the picture. Of a few crops of BSDS500, of those that
+# lost 3 dB and more six in seven had over 0.001, of those that gained one in six (0.0011).
+_BEYOND = 0.001
 
 
 class Deblurred(NamedTuple):
@@ -45,7 +49,7 @@ def blind_deblur(
     sigma: float = 0.01,
     edges: float = 0.004,
     smooth: float = 2.0,
-    agreement: float = 0.85,
+    agreement: float = 0.88,
 ) -> Deblurred:
     """Finds one psf for each whole picture and takes it out; leaves the picture alone where it cannot be trusted.
 
@@ -75,12 +79,14 @@ def blind_deblur(
             find_psf(half, size=size, edges=edges, smooth=smooth) for half in _halves(plane, size)
         )
         alike.append(_agreement(first, second))
-        if agreement > 0 and (alike[-1] < agreement or float(kernel.max()) > _SHARP):
+        made = None
+        if agreement == 0 or (alike[-1] >= agreement and float(kernel.max()) <= _SHARP):
+            made = sparse_deconvolve(picture, kernel, sigma=sigma)
+        if made is None or (agreement > 0 and _beyond(made) - _beyond(picture) > _BEYOND):
             kernel = torch.zeros_like(kernel)
             kernel[size // 2, size // 2] = 1
-            images.append(picture.clone())
-        else:
-            images.append(sparse_deconvolve(picture, kernel, sigma=sigma))
+            made = picture.clone()
+        images.append(made)
         kernels.append(kernel)
     return Deblurred(torch.cat(images), torch.stack(kernels), torch.tensor(alike))
 
@@ -120,6 +126,11 @@ def _agreement(a: Tensor, b: Tensor) -> float:
     size = (2 * a.shape[0], 2 * a.shape[1])
     shifted = torch.fft.irfft2(torch.fft.rfft2(a, s=size) * torch.fft.rfft2(b, s=size).conj(), s=size)
     return float(shifted.max() / (a.norm() * b.norm()))
+
+
+def _beyond(x: Tensor) -> float:
+    """The mean distance of values from [0, 1]."""
+    return float((x - x.clamp(0, 1)).abs().mean())
 
 
 def _strong_edges(y: Tensor, kernel: Tensor, weight: float) -> tuple[Tensor, Tensor]:
