@@ -95,6 +95,16 @@ SHIPPED: dict[str, Shipped] = {
         "682900dba76106498f067f0cf653bea0da9072488d1e7842d5003c322cc6d5d4",
         "haze, fog and dust in the air",
     ),
+    "sr-x4": Shipped(
+        "upscale",
+        "c8ca77e14fcfdc5d2e26ccb758f7ee89b6d9205cd8b0086660410e5c018a7943",
+        "four times as large, of clean pictures",
+    ),
+    "derain": Shipped(
+        "derain",
+        "687f50e5a31c9e06edb46b34df7d9c44cb4c9fcd63abb24a9fd8e23071153624",
+        "streaks of rain, and the veil that distant drops make",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
