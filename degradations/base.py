@@ -21,123 +21,11 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.severity import Row, from_table
+from restore.degradations.knob import Knob, check_value, draw_between, value_ends
+from restore.degradations.params import Params
+from restore.degradations.severity import from_table
 from restore.errors import RestoreError, UsageError, did_you_mean
 from restore.names import Value, format_name
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One parameter of a degradation.
-
-    Args:
-        doc: what it is, with its unit as stored.
-        span: the values drawn from, uniformly, when neither a value nor a severity is given.
-        legal: the smallest and largest value accepted.
-        levels: severity table per size class; None when severity does not touch this knob.
-        unit: what one unit in a name means (``noise:sigma=25`` with unit 1/255 is stored as 25/255).
-        default: the value when neither a value nor a severity table decides; None: draw from ``span``.
-        whole: rounds to whole numbers.
-        is_length: a length in pixels, which grows with pictures larger than the table's classes.
-        choices: names instead of numbers; ``default`` is one of them. ``"one|other"`` draws between them.
-        text: any text (the name of a file); no value at all unless given.
-        shared: one value for the whole batch (what decides the size of the result must be).
-    """
-
-    doc: str
-    span: tuple[float, float] = (0.0, 1.0)
-    legal: tuple[float, float] = (0.0, float("inf"))
-    levels: Mapping[int, Row] | None = None
-    unit: float = 1.0
-    default: float | str | None = None
-    whole: bool = False
-    is_length: bool = False
-    choices: tuple[str, ...] = ()
-    text: bool = False
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class Params:
-    """What was drawn for a batch: enough to apply it again.
-
-    ``values`` holds per knob a float64 tensor of B values or a list of B names; ``seeds`` B integers from
-    which fields are made again; ``strength`` B blends in [0, 1] (0: identity). A pipeline has ``steps``
-    instead of values; what was drawn by a combinator (``combine``) differs in kind between samples, and its one
-    value ``steps`` holds per sample the records of the elementary degradations in order.
-    """
-
-    name: str
-    seeds: Tensor
-    strength: Tensor
-    values: dict[str, Any] = field(default_factory=dict)
-    steps: tuple[Params, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def select(self, index: slice) -> Params:
-        """The parameters of some of the samples."""
-        values = {k: v[index] for k, v in self.values.items()}
-        steps = tuple(s.select(index) for s in self.steps)
-        return Params(self.name, self.seeds[index], self.strength[index], values, steps)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """One JSON-able record per sample."""
-        return [self._record(i) for i in range(len(self))]
-
-    def _record(self, i: int) -> dict[str, Any]:
-        record: dict[str, Any] = {
-            "schema": SCHEMA,
-            "name": self.name,
-            "seed": int(self.seeds[i]),
-            "strength": float(self.strength[i]),
-        }
-        if self.steps:
-            record["steps"] = [s._record(i) for s in self.steps]
-        else:
-            record["values"] = {
-                k: v[i] if isinstance(v, list) else float(v[i]) for k, v in self.values.items()
-            }
-        return record
-
-    @staticmethod
-    def from_json(records: list[dict[str, Any]]) -> Params:
-        """The inverse of :meth:`to_json`.
-
-        Raises:
-            RestoreError: records that are empty, differ in kind, or come from another schema.
-        """
-        try:
-            names = {r["name"] for r in records}
-            if len(names) != 1 or any(r["schema"] != SCHEMA for r in records):
-                raise RestoreError(
-                    f"expected records of one degradation and schema {SCHEMA}, got {sorted(names)} "
-                    f"and schema {sorted({r['schema'] for r in records})}"
-                )
-            values: dict[str, Any] = {}
-            for key, first in records[0].get("values", {}).items():
-                column = [r["values"][key] for r in records]
-                values[key] = (
-                    column if isinstance(first, str | list) else torch.tensor(column, dtype=torch.float64)
-                )
-            steps = [r.get("steps", []) for r in records]
-            return Params(
-                names.pop(),
-                torch.tensor([r["seed"] for r in records], dtype=torch.int64),
-                torch.tensor([r["strength"] for r in records], dtype=torch.float64),
-                values,
-                tuple(
-                    Params.from_json([dict(s, schema=SCHEMA) for s in column])
-                    for column in zip(*steps, strict=True)
-                ),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RestoreError(
-                f"not a record of a degradation: {error}", hint="use a params.jsonl as it was written"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -280,7 +168,7 @@ class Degradation:
             return [options[i] for i in draw.draw_choice(count, len(options), g).tolist()]
         if given is not None:
             low, high = (v * knob.unit for v in value_ends(self.name, key, given))
-            return _between(count, low, high, knob, g)
+            return draw_between(count, low, high, knob, g)
         if levels is not None and knob.levels is not None:
             table, is_length = knob.levels, knob.is_length
             drawn = [from_table(table, s, short_side, is_length=is_length) for s in levels.tolist()]
@@ -288,42 +176,4 @@ class Degradation:
             return values.round() if knob.whole else values
         if knob.default is not None:
             return torch.full((count,), float(knob.default), dtype=torch.float64)
-        return _between(count, *knob.span, knob, g)
-
-
-def _between(count: int, low: float, high: float, knob: Knob, g: torch.Generator) -> Tensor:
-    """U(low, high), or whole numbers from low to high, each as likely."""
-    if low == high:
-        return torch.full((count,), low, dtype=torch.float64)
-    if knob.whole:
-        return draw.draw_uniform(count, low, high + 1, g).floor().clamp(max=high)
-    return draw.draw_uniform(count, low, high, g)
-
-
-def value_ends(name: str, key: str, value: Value) -> tuple[float, float]:
-    """``25`` as (25, 25) and ``"0..50"`` as (0, 50)."""
-    low, dots, high = str(value).partition("..")
-    try:
-        ends = (float(low), float(high if dots else low))
-    except ValueError:
-        raise UsageError(f"{name}: expected a number or low..high for {key!r}, got {value!r}") from None
-    if ends[1] < ends[0]:
-        raise UsageError(f"{name}: expected low..high with low <= high for {key!r}, got {value!r}")
-    return ends
-
-
-def check_value(name: str, key: str, knob: Knob, value: Value) -> None:
-    """Raises UsageError for a value, in the units of a name, that the knob does not take."""
-    if knob.text:
-        return
-    if knob.choices:
-        for option in str(value).split("|"):
-            if option not in knob.choices:
-                raise UsageError(f"{name}: unknown {key} {option!r}", hint=did_you_mean(option, knob.choices))
-        return
-    for number in value_ends(name, key, value):
-        low, high = knob.legal[0] / knob.unit, knob.legal[1] / knob.unit
-        if not low <= number <= high:
-            raise UsageError(f"{name}: expected {key} from {low:g} to {high:g}, got {value}")
-        if knob.whole and number != int(number):
-            raise UsageError(f"{name}: expected a whole number for {key}, got {value}")
+        return draw_between(count, *knob.span, knob, g)

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from restore.convolve import BORDERS, convolve, pad
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.degradations.psf import disc_psf, gaussian_psf, motion_psf
 from restore.errors import RestoreError
 

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from restore.convolve import convolve, pad
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.blur import BORDERS
+from restore.degradations.knob import Knob
 from restore.degradations.operators import Operator, Shape
+from restore.degradations.params import Params
 from restore.degradations.psf import camera_path, exposed, track_psf
 from restore.errors import RestoreError
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore import image
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.errors import ImageError
 
 # ITU-T T.81, Annex K.1: luminance and chrominance.

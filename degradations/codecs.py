@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from restore import image
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.blur import pad
 from restore.degradations.codec import jpeg, straight_through
+from restore.degradations.knob import Knob
 from restore.errors import ImageError
 from restore.image import to_grey
 

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Params
+from restore.degradations.base import Degradation
+from restore.degradations.params import Params
 from restore.degradations.pipeline import Pipeline
 from restore.errors import RestoreError, UsageError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Params
 from restore.degradations.dust import dust_layers
 from restore.degradations.occlusion import hole_layers
 from restore.degradations.overlay import Layers, covered
+from restore.degradations.params import Params
 from restore.degradations.scratches import crease_layers, scratch_layers
 from restore.degradations.stains import mildew_layers, water_stain_layers
 from restore.degradations.watermark import watermark_layers

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Knob
 from restore.degradations.fields import fbm
+from restore.degradations.knob import Knob
 from restore.errors import UsageError
 from restore.files import read_picture
 from restore.image import array_to_tensor, to_grey

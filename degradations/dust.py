@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.degradations.overlay import Canvas, Layer, grey_colour, paint, poisson_count, rows_of
 
 _CORNERS = 9

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.image import to_grey
 
 # What paper and dyes turn to: factors of the channels.

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.image import to_grey
 
 # Angles of the screens in degrees: cyan, magenta, yellow, black; a single ink stands at 45.

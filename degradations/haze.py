@@ -15,10 +15,12 @@ from torch import Tensor
 
 from restore.degradations import colour
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.fields import fbm
+from restore.degradations.knob import Knob
 from restore.degradations.medium import Medium, Shape, colour_of, join, scatter
+from restore.degradations.params import Params
 from restore.errors import RestoreError
 
 

@@ -11,8 +11,9 @@ import math
 import numpy as np
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.filters import each, extend, gaussian, shake, weigh, zoomed
+from restore.degradations.knob import Knob
 from restore.degradations.psf import gaussian_line
 
 _NOTHING = 1e-9  # weights below it are left out

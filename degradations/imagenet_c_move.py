@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.filters import each, gaussian
+from restore.degradations.knob import Knob
 
 
 def glass_blur(x: Tensor, *, seed: Tensor, sigma: Tensor, delta: Tensor, iterations: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from restore.degradations import codec
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.counts import poisson_counts
 from restore.degradations.filters import each, flipped, gather_rows
+from restore.degradations.knob import Knob
 
 _BLACK = 1e-6
 

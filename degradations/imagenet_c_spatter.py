@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.filters import each, gaussian
+from restore.degradations.knob import Knob
 from restore.image import GREY
 
 _WATER = (175 / 255, 238 / 255, 238 / 255)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.filters import each, enlarge, shake
 from restore.degradations.ice import ice_part
+from restore.degradations.knob import Knob
 from restore.degradations.severity import Row
 from restore.image import to_grey
 

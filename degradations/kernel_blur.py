@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.blur import BORDERS, convolve
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.degradations.psf import shaped_psf, sinc_psf
 from restore.errors import RestoreError
 

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from restore.degradations import colour
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.fields import uniforms
+from restore.degradations.knob import Knob
 from restore.degradations.medium import Shape
+from restore.degradations.params import Params
 from restore.errors import RestoreError
 
 

@@ -12,9 +12,11 @@ from torch import Tensor
 from restore import image
 from restore.degradations import colour
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.codec import straight_through
+from restore.degradations.knob import Knob
 from restore.degradations.noise import column
+from restore.degradations.params import Params
 from restore.degradations.raw import DEMOSAIC, PROFILE, READ, expose, noise_levels, random_camera
 from restore.errors import RestoreError
 

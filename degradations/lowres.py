@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.resample import imresize
 
 WAYS_BACK = ("bicubic", "bilinear", "lanczos3", "nearest")

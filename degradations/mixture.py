@@ -16,8 +16,10 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params, check_value, value_ends
+from restore.degradations.base import Degradation
 from restore.degradations.combine import Combinator, Shape, Step
+from restore.degradations.knob import Knob, check_value, value_ends
+from restore.degradations.params import Params
 from restore.errors import UsageError, did_you_mean
 from restore.names import Value, format_name
 

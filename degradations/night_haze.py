@@ -13,11 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations import colour
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.blur import convolve
 from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.haze import beta_knob, each, space_knob, transmission
+from restore.degradations.knob import Knob
 from restore.degradations.medium import Medium, colour_of, join, scatter
+from restore.degradations.params import Params
 from restore.degradations.psf import gaussian_psf
 from restore.errors import RestoreError
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 
 
 def column(values: Tensor, x: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.fields import fbm
+from restore.degradations.knob import Knob
 from restore.degradations.overlay import Canvas, Layer, grey_colour, paint, rows_of, wobbly_line
 
 SHAPES = ("rectangles", "strokes", "holes", "tears")

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.colour import SPACES, to_encoded, to_linear
+from restore.degradations.knob import Knob
 from restore.image import GREY
 
 _FEWEST, _MOST = 3, 24  # enlargements in a zoom blur

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.demosaic import KINDS, demosaic, mosaic
+from restore.degradations.knob import Knob
 
 
 def dead_pixels(x: Tensor, *, seed: Tensor, amount: Tensor, hot: Tensor, channels: list[str]) -> Tensor:

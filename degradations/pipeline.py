@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.errors import RestoreError
 from restore.names import Value
 

@@ -17,11 +17,13 @@ from torch import Tensor
 
 from restore.degradations import colour
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.depth import DEPTH, Depth, depths, with_depth
 from restore.degradations.fields import splat, uniforms
 from restore.degradations.haze import transmission
+from restore.degradations.knob import Knob
 from restore.degradations.medium import Fall, Shape, colour_of, join, scatter
+from restore.degradations.params import Params
 from restore.errors import RestoreError
 
 MODES = ("screen", "add")

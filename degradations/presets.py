@@ -35,9 +35,10 @@ from restore.degradations import (
     underwater,
     watermark,
 )
-from restore.degradations.base import Degradation, Params
+from restore.degradations.base import Degradation
 from restore.degradations.combine import Combinator, Compose, Drawn
 from restore.degradations.mixtures import MIXTURES, mixture
+from restore.degradations.params import Params
 from restore.degradations.pipeline import Pipeline
 from restore.degradations.tree import build, read_pipeline
 from restore.errors import unknown

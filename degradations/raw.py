@@ -17,11 +17,13 @@ from torch import Tensor
 
 from restore import image
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.codec import straight_through
 from restore.degradations.colour import elementwise
 from restore.degradations.demosaic import KINDS, mosaic
 from restore.degradations.demosaic import demosaic as fill_in
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.errors import RestoreError, unknown
 
 _RGB_TO_XYZ = (

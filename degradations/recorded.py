@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Params
 from restore.degradations.blur import psfs
 from restore.degradations.camera_shake import shake_operator
 from restore.degradations.damage import LAYERS, masks
 from restore.degradations.kernel_blur import kernel_psfs
 from restore.degradations.operators import Operator, Shape, blur, downsample, identity, masking
+from restore.degradations.params import Params
 from restore.degradations.presets import replay
 from restore.errors import RestoreError, UsageError
 

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.errors import UsageError
 from restore.resample import imresize
 

@@ -10,7 +10,9 @@ import math
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
+from restore.degradations.params import Params
 from restore.errors import UsageError
 from restore.resample import KERNELS, imresize
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.filters import gaussian
+from restore.degradations.knob import Knob
 from restore.degradations.noise import column
 from restore.degradations.psf import gaussian_line
 from restore.image import to_grey

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
 from restore.degradations.fields import fbm
+from restore.degradations.knob import Knob
 from restore.degradations.overlay import Canvas, Layer, paint, poisson_count, rows_of
 
 # Stains have no fine detail: their shapes are made at this short side at most and enlarged.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.degradations import lens_drops
-from restore.degradations.base import Params
+from restore.degradations.params import Params
 from restore.degradations.presets import TABLE
 
 # What is painted over a picture in layers of an opacity and a colour.

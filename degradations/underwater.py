@@ -14,9 +14,11 @@ from torch import Tensor
 
 from restore.degradations import colour
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob, Params
+from restore.degradations.base import Degradation
 from restore.degradations.depth import DEPTH, Depth, depths, with_depth
+from restore.degradations.knob import Knob
 from restore.degradations.medium import Medium, Shape, join
+from restore.degradations.params import Params
 from restore.errors import RestoreError
 
 # Transmission of red, green and blue per metre, as UWCNN lists it: ocean I to III, coast 1C to 9C.

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from restore.degradations import sample as draw
-from restore.degradations.base import Degradation, Knob
+from restore.degradations.base import Degradation
+from restore.degradations.knob import Knob
 from restore.degradations.overlay import Layer, paint, rows_of
 
 CONTENTS = ("text", "logo")

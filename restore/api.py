@@ -8,7 +8,7 @@ from typing import Any
 from restore.bench.compare import compare_folders as compare
 from restore.degradations import degradation, presets
 from restore.degradations import sample as _draw
-from restore.degradations.base import Params
+from restore.degradations.params import Params
 from restore.folder import FolderResult, degrade_folder, restore_folder
 from restore.image import as_batch
 from restore.restorers import Restorer, load, names

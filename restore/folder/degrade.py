@@ -18,7 +18,7 @@ from restore.folder.result import FolderResult, OnEvent
 from restore.folder.run import Progress, run
 
 if TYPE_CHECKING:
-    from restore.degradations.base import Params
+    from restore.degradations.params import Params
     from restore.files import Picture
 
 
@@ -139,7 +139,7 @@ def _recorded(records: dict[str, dict[str, Any]], file: str, shape: list[int]) -
 
 
 def _params(record: dict[str, Any]) -> Params:
-    from restore.degradations.base import Params
+    from restore.degradations.params import Params
 
     return Params.from_json([record["params"]])
 

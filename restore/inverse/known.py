@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.degradations.base import Params
 from restore.degradations.operators import Operator, Shape, blur, masking
+from restore.degradations.params import Params
 from restore.degradations.recorded import constant, from_params, noise_sigma, read_records, size_before
 from restore.errors import ImageError, UsageError
 from restore.files import find_pictures, format_of, read_picture
