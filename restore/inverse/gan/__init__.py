@@ -1,7 +1,8 @@
 """Inversion of generators: y = A G(latents) + noise, by SPHInX and by what it was compared with."""
 
 from restore.inverse.gan.diagnostics import diagnose
-from restore.inverse.gan.fit import Inversion, Inverter
+from restore.inverse.gan.fit import Inverter
+from restore.inverse.gan.inversion import Inversion
 from restore.inverse.gan.methods import METHODS, method_named
 from restore.inverse.gan.statistics import CodeStatistics, code_statistics
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from restore.degradations.operators import Operator, identity
 from restore.inverse.gan.draws import Draws
-from restore.inverse.gan.fit import Inversion, Inverter
+from restore.inverse.gan.fit import Inverter
+from restore.inverse.gan.inversion import Inversion
 from restore.metrics import psnr
 
 DRAWS = 16
