@@ -105,6 +105,11 @@ SHIPPED: dict[str, Shipped] = {
         "687f50e5a31c9e06edb46b34df7d9c44cb4c9fcd63abb24a9fd8e23071153624",
         "streaks of rain, and the veil that distant drops make",
     ),
+    "denoise-raw": Shipped(
+        "denoise",
+        "335de8f99c2f0c8eb4640751540711cb53fed74829a9144c7825436b724f90d1",
+        "noise of a camera, coloured and correlated by its development",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",

@@ -14,8 +14,10 @@ from restore.bench.tables.editing import walk_numbers, width_of
 from restore.bench.tables.inversion import Plan, run
 from restore.bench.tables.inversion_page import markdown, summarise
 from restore.bench.tables.inversion_pictures import digits, ellipses, fundus, shifted
+from restore.bench.tables.inversion_prior import prior_rows
 from restore.errors import UsageError
 from restore.inverse.gan.edit import attribute_direction, fit_walk, morph, spacing
+from restore.inverse.gan.measurements import measure, operator_named
 from restore.models.stylegan2 import StyleGAN2
 
 
@@ -75,6 +77,21 @@ def test_a_table_in_miniature(net: StyleGAN2, data: Path) -> None:
     assert result["protocol"]["methods"]["tv"] in ("tv:rate=0.01", "tv:rate=0.02")
     text = markdown({**result, "generator": "toy"})
     assert text.count("| sphinx") == 6 and "digits" in text and "–" in text  # no codes, no perturbation
+
+
+def test_the_prior_without_a_generator_answers_what_the_table_asks() -> None:
+    x = ellipses(2, seed=0, resolution=32, channels=1)
+    act, noise = operator_named("mask", (1, 32, 32))
+    y = measure(act, x, noise, seeds=[0, 1])
+    rows = prior_rows(x, y, act, noise)
+    hole = -10 * torch.log10((act.transpose(y) - x).square().flatten(1).mean(1))
+    assert [r["psnr"] > h + 3 for r, h in zip(rows, hole.tolist(), strict=True)] == [True, True]
+    assert all(r["residual"] < 0.1 and r["ssim"] > 0.8 and r["seconds"] > 0 for r in rows)
+    (summary,) = summarise(
+        [{"condition": "c", "method": "pnp", "picture": i, **r} for i, r in enumerate(rows)]
+    )
+    keys = ("freedom", "seconds", "image_std", "psnr_min", "code_norm", "psnr_shaken_0.1", "residual")
+    assert set(keys) <= set(summary) and np.isnan(summary["code_norm"])
 
 
 def test_summary_is_a_student_interval() -> None:

@@ -4,8 +4,8 @@
 the generator's kind of picture, moved, turned, scaled, and another kind; how much codes may be perturbed afterwards.
 
 ``python -m restore.bench.tables.inversion tasks ...``: denoising, compressed sensing, super-resolution, a hole,
-deblurring, of the generator's kind and of phantoms that no generator of clothes has seen; total variation and deep
-image prior as controls.
+deblurring, of the generator's kind and of phantoms that no generator of clothes has seen; total variation, deep
+image prior and plug-and-play with the shipped denoiser (``pnp``; its own number of steps) as controls.
 
 ``python -m restore.bench.tables.inversion speed --count 16 --methods sphinx ...``: pictures together against one by
 one.
@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from restore.bench.tables import inversion_prior
 from restore.bench.tables.inversion_page import markdown, summarise
 from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.degradations import sample as draw
@@ -55,6 +56,7 @@ TASKS = (
     "mask",
     "blur:sigma=1.5",
 )
+EVERYBODY = (*METHODS, *ENCODED, inversion_prior.NAME)
 TUNING = 8
 Cell = tuple[str, Tensor, str]  # condition, pictures, operator
 
@@ -79,7 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("table", choices=("shifts", "tasks", "speed"))
     p.add_argument("--data", type=Path, default=Path(), help="an IDX set, or a folder with train/ and test/")
     p.add_argument("--generator", type=Path, help="default: the shipped one")
-    p.add_argument("--methods", default=";".join([*METHODS, *ENCODED]), help="separated by semicolons")
+    p.add_argument(
+        "--methods",
+        default=";".join(EVERYBODY),
+        help="separated by semicolons",
+    )
     p.add_argument("--count", type=int, default=32)
     p.add_argument("--steps", type=int, default=600)
     p.add_argument("--seconds", type=float, help="for all pictures of a cell, instead of equal steps")
@@ -208,11 +214,12 @@ def _task_cells(own: Tensor, plan: Plan, size: dict[str, int]) -> list[Cell]:
 def _cell(
     made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, operator: str, plan: Plan
 ) -> list[dict[str, Any]]:
-    net = made.net
-    inverter = Inverter(net, made.named(spec), statistics=statistics)
     act, noise = operator_named(operator, tuple(x.shape[1:]))
     seeds = [draw.child_seed(plan.seed, operator, i) for i in range(len(x))]
     y = measure(act, x, noise, seeds=seeds)
+    if spec == inversion_prior.NAME:
+        return inversion_prior.prior_rows(x, y, act, noise)
+    inverter = Inverter(made.net, made.named(spec), statistics=statistics)
     steps = min(plan.steps, inverter.method.steps) if inverter.method.steps == 0 else plan.steps
     found = inverter.fit(
         y,
@@ -233,7 +240,7 @@ def _cell(
 def _tuned(made: Workshop, statistics: CodeStatistics, spec: str, x: Tensor, plan: Plan) -> str:
     """The method at the best of the rates."""
     name, options = parse_name(spec)
-    if "rate" in options or name == "psp":
+    if "rate" in options or name in ("psp", inversion_prior.NAME):
         return spec
     tried = {}
     for rate in plan.rates:
