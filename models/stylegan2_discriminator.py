@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.models.stylegan2 import BASE, widths
-from restore.models.stylegan2_layers import EPS, EqualConv, EqualLinear, leaky
+from restore.models.stylegan2_layers import EPS, GAIN, EqualConv, EqualLinear
 
 
 class Block(nn.Module):
@@ -17,13 +17,15 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, residual: bool) -> None:
         super().__init__()
-        self.conv0 = EqualConv(inputs, inputs, 3)
-        self.conv1 = EqualConv(inputs, outputs, 3, down=True)
-        self.skip = EqualConv(inputs, outputs, 1, down=True, bias=False) if residual else None
+        # The sum of both ways is divided by the square root of 2, each way by itself.
+        share = 1 / math.sqrt(2) if residual else 1.0
+        self.conv0 = EqualConv(inputs, inputs, 3, activate=True, gain=GAIN)
+        self.conv1 = EqualConv(inputs, outputs, 3, down=True, activate=True, gain=GAIN * share)
+        self.skip = EqualConv(inputs, outputs, 1, down=True, bias=False, gain=share) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = leaky(self.conv1(leaky(self.conv0(x))))
-        return y if self.skip is None else (y + self.skip(x)) / math.sqrt(2)
+        y = self.conv1(self.conv0(x))
+        return y if self.skip is None else y + self.skip(x)
 
 
 class StyleGAN2Discriminator(nn.Module):
@@ -49,18 +51,18 @@ class StyleGAN2Discriminator(nn.Module):
         wide = widths(resolution, channel_base, channel_max)
         sides = sorted(wide, reverse=True)
         self.group = group
-        self.from_rgb = EqualConv(channels, wide[resolution], 1)
+        self.from_rgb = EqualConv(channels, wide[resolution], 1, activate=True, gain=GAIN)
         self.blocks = nn.Sequential(
             *(Block(wide[a], wide[b], residual=residual) for a, b in itertools.pairwise(sides))
         )
-        self.conv = EqualConv(wide[BASE] + 1, wide[BASE], 3)
+        self.conv = EqualConv(wide[BASE] + 1, wide[BASE], 3, activate=True, gain=GAIN)
         self.dense = EqualLinear(wide[BASE] * BASE**2, wide[BASE], activate=True)
         self.out = EqualLinear(wide[BASE], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.blocks(leaky(self.from_rgb(x)))
+        x = self.blocks(self.from_rgb(x))
         x = torch.cat([x, spread_over_batch(x, self.group)], 1)
-        return self.out(self.dense(leaky(self.conv(x)).flatten(1)))[:, 0]
+        return self.out(self.dense(self.conv(x).flatten(1)))[:, 0]
 
 
 def spread_over_batch(x: Tensor, group: int) -> Tensor:

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 TAPS = (1.0, 3.0, 3.0, 1.0)
 EPS = 1e-8
 SLOPE = 0.2
+# What keeps the second moment of a normal input near one behind the leaky ReLU. It is folded into weights, biases and
+# the normalisation wherever it can: a multiplication of every feature costs more than one of every weight.
+GAIN = math.sqrt(2)
 
 
 def leaky(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2 times sqrt 2, which keeps the second moment of a normal input near one."""
-    return F.leaky_relu(x, SLOPE) * math.sqrt(2)
+    """Leaky ReLU of slope 0.2 times :data:`GAIN`."""
+    return F.leaky_relu(x, SLOPE) * GAIN
 
 
 def filter_up(x: Tensor) -> Tensor:
@@ -55,28 +58,46 @@ class EqualLinear(nn.Module):
         self.scale, self.rate, self.activate = rate / math.sqrt(inputs), rate, activate
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.weight * self.scale, self.bias * self.rate)
-        return leaky(y) if self.activate else y
+        gain = GAIN if self.activate else 1.0
+        y = F.linear(x, self.weight * (self.scale * gain), self.bias * (self.rate * gain))
+        return F.leaky_relu(y, SLOPE) if self.activate else y
 
 
 class EqualConv(nn.Module):
-    """A convolution of odd size with the same scaling; ``down`` filters and halves the resolution first."""
+    """A convolution of odd size with the same scaling.
+
+    Args:
+        down: filters and halves the resolution first.
+        activate: with a leaky ReLU behind it; ``gain``: what the result is multiplied by (as :func:`leaky`: GAIN).
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, size: int, *, down: bool = False, bias: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        *,
+        down: bool = False,
+        bias: bool = True,
+        activate: bool = False,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.scale, self.size, self.down = 1 / math.sqrt(inputs * size**2), size, down
+        self.scale, self.size, self.down = gain / math.sqrt(inputs * size**2), size, down
+        self.gain, self.activate = gain, activate
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * self.scale
+        y = self._convolve(x, self.weight * self.scale, None if self.bias is None else self.bias * self.gain)
+        return F.leaky_relu(y, SLOPE) if self.activate else y
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not self.down:
-            return F.conv2d(x, weight, self.bias, padding=self.size // 2)
+            return F.conv2d(x, weight, bias, padding=self.size // 2)
         if self.size == 1:  # filtering and then taking every second sample, in one pass
-            return F.conv2d(filter_same(x, padding=1, stride=2), weight, self.bias)
-        return F.conv2d(filter_same(x, padding=(self.size + 1) // 2), weight, self.bias, stride=2)
+            return F.conv2d(filter_same(x, padding=1, stride=2), weight, bias)
+        return F.conv2d(filter_same(x, padding=(self.size + 1) // 2), weight, bias, stride=2)
 
 
 class ModulatedConv(nn.Module):
@@ -110,8 +131,8 @@ class ModulatedConv(nn.Module):
             demodulate,
         )
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self.affine(w)
+    def forward(self, x: Tensor, w: Tensor, *, gain: float = 1.0) -> Tensor:
+        style = self.affine(w) if self.demodulate else self.affine(w) * gain
         weight = self.weight * self.scale
         x = x * style[:, :, None, None]
         if self.up:
@@ -121,7 +142,7 @@ class ModulatedConv(nn.Module):
         if not self.demodulate:
             return x
         power = style.square() @ weight.square().sum((2, 3)).t()
-        return x * torch.rsqrt(power + EPS)[:, :, None, None]
+        return x * (gain * torch.rsqrt(power + EPS))[:, :, None, None]
 
 
 class StyledConv(nn.Module):
@@ -134,8 +155,8 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        x = self.conv(x, w) + self.noise_strength * noise
-        return leaky(x + self.bias[:, None, None])
+        x = self.conv(x, w, gain=GAIN) + (self.noise_strength * GAIN) * noise
+        return F.leaky_relu(x + (self.bias * GAIN)[:, None, None], SLOPE)
 
 
 class ToRGB(nn.Module):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
@@ -45,7 +46,7 @@ class Inverter:
                 f"{method.name} needs a generator with {', '.join(sorted(missing))}, this one has "
                 f"{', '.join(sorted(net.capabilities))}"
             )
-        self.net = net.eval().requires_grad_(False)
+        self.net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.method, self.perceptual = method, perceptual
         self.statistics = (statistics or code_statistics(net)).to(net.constant.device)
         method.prepare(net, self.statistics)
