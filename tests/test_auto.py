@@ -143,3 +143,17 @@ def _others() -> list[dict[str, object]]:
     from restore.degradations.families import FAMILIES
 
     return [{"family": f, "named": f, "before": 1.0, "after": 1.0} for f in FAMILIES if f != "noise"]
+
+
+def test_noise_that_neighbours_share_is_a_cameras(photo_tensor: torch.Tensor) -> None:
+    auto = restore.load("auto", device="cpu")
+    for spec, kind, model in (
+        ("noise:sigma=40", "", "denoise"),
+        ("raw-noise:severity=4", "correlated", "denoise-raw"),
+    ):
+        noisy, _ = restore.degrade(photo_tensor, [spec, "quantise:bits=8"], seed=0)
+        judged = auto.find((noisy[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
+        assert judged is not None
+        (noise,) = (f for f in judged.findings if f.name == "noise")
+        assert noise.kind == kind and noise.to_json().get("kind", "") == kind
+        assert model in judged.actions and str(noise).startswith(f"{kind} noise".strip())

@@ -41,7 +41,7 @@ def decide(findings: list[Finding], *, there: set[str]) -> Judgement:
     left = []
     for remedy in REMEDIES:
         finding = by_name.get(remedy.family)
-        if finding is None:
+        if finding is None or finding.kind != remedy.kind:
             continue
         if finding.severity < remedy.severity or finding.confidence < remedy.confidence:
             left.append(f"{remedy.family}: too little or too unsure to touch")

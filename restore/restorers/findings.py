@@ -15,6 +15,7 @@ class Finding:
         severity: from 0 (not there) to 5, as of the simulator's.
         confidence: that it is there at all, 0 to 1.
         value: a measured size of it, in ``unit`` (``sigma`` in units of 255, ``quality`` of a JPEG); None: none.
+        kind: within the family, where it matters: noise is ``correlated`` where neighbours share it.
     """
 
     name: str
@@ -22,10 +23,12 @@ class Finding:
     confidence: float
     value: float | None = None
     unit: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
         size = f" {self.unit} about {self.value:.0f}," if self.value is not None else ""
-        return f"{self.name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
+        name = f"{self.kind} {self.name}" if self.kind else self.name
+        return f"{name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able, rounded to what it is good for."""
@@ -35,7 +38,8 @@ class Finding:
             "severity": round(self.severity, 2),
             "confidence": round(self.confidence, 3),
         }
-        return plain if value is None else {**plain, "value": value, "unit": self.unit}
+        kind = {"kind": self.kind} if self.kind else {}
+        return {**plain, **kind} if value is None else {**plain, **kind, "value": value, "unit": self.unit}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ _QUALITY_SIDE = 512
 # A file of this quality or less is compressed visibly, whatever the picture shows; severity 1 is quality 25.
 _COARSE = 60
 _SEVERITY_1, _SEVERITY_0 = 25, 95
+# Noise that differs from pixel to pixel has a sigma of 15 to 20 per degree of severity; what demosaicing or a codec has
+# smoothed shows less than 3 of it at the finest scale (photographs of the training).
+_WHITE = 6.0
 
 
 @cache
@@ -58,7 +61,11 @@ def look(
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:
             value, unit = measured(family, read, height, width, device=device, tables=tables)
-            found.append(Finding(family, severity, confidence, value, unit))
+            smoothed = family == "noise" and value is not None and value < _WHITE * severity
+            kind = "correlated" if smoothed else ""
+            found.append(
+                Finding(family, severity, confidence, value, "finest sigma" if smoothed else unit, kind)
+            )
     quality = nearest_quality(tables) if tables else 100
     if quality <= _COARSE and not any(f.name == "jpeg" for f in found):
         severity = (_SEVERITY_0 - quality) / (_SEVERITY_0 - _SEVERITY_1)

@@ -20,12 +20,14 @@ class Remedy:
         restorers: names, the best first; ``{value}`` stands for the measured value of the finding.
         severity: from which on something is done.
         confidence: and how sure the looker must be.
+        kind: of the finding, where the family has several.
     """
 
     family: str
     restorers: tuple[str, ...] = ()
     severity: float = 0.7
     confidence: float = 0.9
+    kind: str = ""
 
     def choose(self, there: Collection[str]) -> str | None:
         """The first restorer that is there."""
@@ -37,6 +39,7 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy("jpeg", ("dejpeg", "reapplication:quality={value}")),
     Remedy("downsampled"),
     Remedy("noise", ("denoise",)),
+    Remedy("noise", ("denoise-raw", "denoise"), kind="correlated"),
     Remedy("raindrop", ("raindrop",)),
     Remedy("blur", ("deblur",), severity=1.0, confidence=0.9),
     Remedy("rain", ("derain", "directional")),
@@ -45,4 +48,4 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy("underwater", ("underwater", "white-balance"), severity=1.0, confidence=0.9),
     Remedy("lowlight", ("lowlight", "gamma"), severity=1.0, confidence=0.9),
 )
-ORDER = tuple(remedy.family for remedy in REMEDIES)
+ORDER = tuple(dict.fromkeys(remedy.family for remedy in REMEDIES))
