@@ -110,6 +110,11 @@ SHIPPED: dict[str, Shipped] = {
         "335de8f99c2f0c8eb4640751540711cb53fed74829a9144c7825436b724f90d1",
         "noise of a camera, coloured and correlated by its development",
     ),
+    "desnow": Shipped(
+        "desnow",
+        "f2a6644a0a0a840d2e41af6d322a1d3a57e0ae7a36a34c682bb4184e21082558",
+        "falling snow, near and far",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
