@@ -115,6 +115,11 @@ SHIPPED: dict[str, Shipped] = {
         "f2a6644a0a0a840d2e41af6d322a1d3a57e0ae7a36a34c682bb4184e21082558",
         "falling snow, near and far",
     ),
+    "inpaint": Shipped(
+        "inpaint",
+        "815c3dc8270fde06171889200ee5f77f2f680f45c5aa86e3db3d7e553f30dab9",
+        "holes, filled where a mask says so",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
