@@ -120,6 +120,11 @@ SHIPPED: dict[str, Shipped] = {
         "815c3dc8270fde06171889200ee5f77f2f680f45c5aa86e3db3d7e553f30dab9",
         "holes, filled where a mask says so",
     ),
+    "underwater": Shipped(
+        "underwater",
+        "6f31b54bfecb2619bdaa324f7bdc91f58cea348e696231fc6d690a7eef04d3eb",
+        "colours and contrast that water took away",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
