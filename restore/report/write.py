@@ -14,4 +14,4 @@ def write_report(result: Any, page: str, *, json: Path | None, markdown: Path | 
     for path, text in ((json, dumps(result)), (markdown, page)):
         if path is not None:
             with atomic_write(path) as temporary:
-                temporary.write_text(text)
+                temporary.write_text(text, encoding="utf-8")

@@ -12,13 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.inverse.plug_and_play import turn, unturn
+
 # How many may be asked for: the picture; also upside down; all quarter turns; these and their mirror images.
 COUNTS = (1, 2, 4, 8)
-# Quarter turns, and whether mirrored first; opposite ones first, because two of them differ most.
-_POSITIONS = (
-    (0, False), (2, False), (1, False), (3, False), (0, True), (2, True), (1, True), (3, True),
-)  # fmt: skip
-_SIDES = (-2, -1)
+# Ways of :func:`restore.inverse.plug_and_play.turn`, opposite ones first, because two of them differ most.
+_WAYS = (0, 2, 1, 3, 4, 6, 5, 7)
 
 
 def mean_of_turns(
@@ -37,10 +36,9 @@ def mean_of_turns(
     height, width = x.shape[-2:]
     filled = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
     total: Tensor | None = None
-    for quarters, mirrored in _POSITIONS[:count]:
-        turned = torch.rot90(filled.flip(-1) if mirrored else filled, quarters, _SIDES)
-        y = torch.rot90(restore(turned.contiguous(memory_format=torch.channels_last)), -quarters, _SIDES)
-        y = y.flip(-1) if mirrored else y
+    for way in _WAYS[:count]:
+        turned = turn(filled, way).contiguous(memory_format=torch.channels_last)
+        y = unturn(restore(turned), way)
         total = y if total is None else total + y
     assert total is not None
     return (total / count)[..., : height * scale, : width * scale]

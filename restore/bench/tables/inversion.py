@@ -33,7 +33,6 @@ from restore.bench.tables.inversion_page import markdown, summarise
 from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
-from restore.files import atomic_write
 from restore.inverse.gan import METHODS, CodeStatistics, Inverter, code_statistics, diagnose
 from restore.inverse.gan.measurements import measure, operator_named
 from restore.inverse.gan.workshop import ENCODED, Workshop
@@ -43,6 +42,7 @@ from restore.models.stylegan2 import StyleGAN2
 from restore.names import format_name, parse_name
 from restore.report import dumps
 from restore.report.environment import environment
+from restore.report.write import write_report
 
 TASKS = (
     "noise:sigma=25",
@@ -118,10 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     result["generator"] = header.get("sha256") or header.get("name")
     text = markdown(result)
-    for path, content in ((a.json, dumps(result)), (a.markdown, text)):
-        if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+    write_report(result, text, json=a.json, markdown=a.markdown)
     sys.stdout.write(text)
     return 0
 
