@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
 
 
-class GuidedNet(nn.Module):
+class GuidedNet(nn.Module, ABC):
     """A look at a thumbnail, an inversion of what happened, and a residual U-Net (``refine``) that repairs the rest.
 
     A subclass sets ``side`` (of the thumbnail, pixels), ``refine``, ``multiple`` and ``radius``, and defines ``look``
@@ -26,13 +27,13 @@ class GuidedNet(nn.Module):
     multiple: int
     radius: int
 
+    @abstractmethod
     def look(self, view: Tensor) -> Tensor:
         """What a thumbnail (``B x 3 x side x side``) says of the whole picture, ``B x N``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Windows whose sides are multiples of ``multiple``: "picture", "inverted", and what else was found."""
-        raise NotImplementedError
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
