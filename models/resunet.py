@@ -111,24 +111,29 @@ class ResUNet(UNet):
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
     def grown_from(self, state: Mapping[str, Tensor], *, held: float = 10 / 255) -> dict[str, Tensor]:
-        """The weights of a network with fewer blocks or other inputs as weights of this one, which then does the same.
+        """The weights of a network with fewer blocks, other widths or other inputs as weights of this one.
 
-        Blocks that ``state`` lacks become identities: their first convolution stays as initialised, their second
+        A larger one then does the same. Channels that ``state`` lacks start as initialised, unheard by those it has;
+        of channels and blocks that are too many here the last are left out. Blocks that ``state`` lacks become identities: their first convolution stays as initialised, their second
         one is zero (Net2Net's function-preserving growth, Chen et al. 2016). Inputs beyond the picture are taken to
         be conditions in ``state``: where this network has as many, they stay; where it has none, they are held at
         the value ``held``, which is a bias; maps of its own beside the picture have no weight yet.
         """
-        grown = dict(state)
+        mine = self.state_dict()
+        stacks = ("encoder.", "middle.", "decoder.")
+        grown = {key: value for key, value in state.items() if key in mine or not key.startswith(stacks)}
+        for key, ours in mine.items():
+            if key in state and key != "head.weight" and state[key].shape != ours.shape:
+                # Transposed convolutions have their inputs first.
+                grown[key] = _widened(state[key], ours, heard=1 if not key.startswith("up.") else 0)
         for name, block in self.named_modules():
             if isinstance(block, ResidualBlock) and f"{name}.conv1.weight" not in state:
                 for key, value in block.state_dict().items():
                     grown[f"{name}.{key}"] = torch.zeros_like(value) if key.startswith("conv2") else value
         theirs = state.get("head.weight")
-        if (
-            theirs is not None
-            and theirs.shape[1] != self.head.in_channels
-            and len(theirs) == len(self.head.weight)
-        ):
+        if theirs is not None and len(theirs) != len(self.head.weight):
+            theirs = grown["head.weight"] = _rows(theirs, self.head.weight.detach())
+        if theirs is not None and theirs.shape[1] != self.head.in_channels:
             picture = self.channels * self.unshuffle**2
             told = theirs[:, picture:]
             head = torch.zeros_like(self.head.weight)
@@ -136,7 +141,7 @@ class ResUNet(UNet):
             if self.conditions and told.shape[1] == self.conditions:
                 head[:, -self.conditions :] = told
             else:
-                grown["head.bias"] = state["head.bias"] + held * told.sum((1, 2, 3))
+                grown["head.bias"] = grown["head.bias"] + held * told.sum((1, 2, 3))
             grown["head.weight"] = head
         return grown
 
@@ -151,6 +156,31 @@ class ResUNet(UNet):
         if conditions is not None:
             h = with_conditions(h, conditions)
         return F.pixel_shuffle(self.maps(h), self.unshuffle)
+
+
+def _widened(theirs: Tensor, ours: Tensor, *, heard: int) -> Tensor:
+    """``theirs`` in the shape of ``ours``: outputs that they lack as in ``ours``, inputs that they lack unheard.
+
+    Args:
+        heard: the dimension of the inputs.
+    """
+    kept = tuple(slice(min(a, b)) for a, b in zip(theirs.shape, ours.shape, strict=True))
+    made = ours.clone()
+    if ours.ndim > 1:
+        outputs = list(kept)
+        outputs[heard] = slice(None)
+        made[tuple(outputs)] = 0
+    made[kept] = theirs[kept].to(made)
+    return made
+
+
+def _rows(theirs: Tensor, ours: Tensor) -> Tensor:
+    """``theirs`` with as many outputs as ``ours``; further ones hear of the inputs that both have as in ``ours``."""
+    both = min(theirs.shape[1], ours.shape[1])
+    made = theirs.new_zeros(len(ours), *theirs.shape[1:])
+    made[:, :both] = ours[:, :both]
+    made[: len(theirs)] = theirs[: len(ours)]
+    return made
 
 
 def pad_to(x: Tensor, multiple: int) -> Tensor:

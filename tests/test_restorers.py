@@ -87,8 +87,13 @@ def test_a_larger_network_grows_out_of_a_smaller_one() -> None:
     small = ResUNet(widths=(8, 16), blocks=(1, 1)).eval()
     large = ResUNet(widths=(8, 16), blocks=(3, 2)).eval()
     large.load_state_dict(large.grown_from(small.state_dict()))
+    wide = ResUNet(widths=(12, 24), blocks=(2, 1)).eval()
+    wide.load_state_dict(wide.grown_from(small.state_dict()))
     x, sigma = torch.rand(1, 3, 32, 40), torch.tensor([[0.1]])
     assert torch.allclose(small(x, sigma), large(x, sigma), atol=1e-6)
+    assert torch.allclose(small(x, sigma), wide(x, sigma), atol=1e-6)
+    blind = ResUNet(widths=(12, 12), blocks=(1, 1), conditions=0)  # wider above, smaller below, told nothing
+    blind.load_state_dict(blind.grown_from(large.state_dict()))
 
 
 def test_a_tile_too_large_is_halved_and_a_bad_one_done_again() -> None:
