@@ -114,10 +114,11 @@ class ResUNet(UNet):
         """The weights of a network with fewer blocks, other widths or other inputs as weights of this one.
 
         A larger one then does the same. Channels that ``state`` lacks start as initialised, unheard by those it has;
-        of channels and blocks that are too many here the last are left out. Blocks that ``state`` lacks become identities: their first convolution stays as initialised, their second
-        one is zero (Net2Net's function-preserving growth, Chen et al. 2016). Inputs beyond the picture are taken to
-        be conditions in ``state``: where this network has as many, they stay; where it has none, they are held at
-        the value ``held``, which is a bias; maps of its own beside the picture have no weight yet.
+        of channels and blocks that are too many here the last are left out. Blocks that ``state`` lacks become
+        identities: their first convolution stays as initialised, their second one is zero (Net2Net's
+        function-preserving growth, Chen et al. 2016). Inputs beyond the picture are taken to be conditions in
+        ``state``: where this network has as many, they stay; where it has none, they are held at the value
+        ``held``, which is a bias; maps of its own beside the picture have no weight yet.
         """
         mine = self.state_dict()
         stacks = ("encoder.", "middle.", "decoder.")

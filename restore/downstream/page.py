@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,19 +70,14 @@ def judge_page(result: JudgeResult) -> str:
             )
         tables.append(Table(f"{name}: familiar or foreign?", _detectors(b), DETECTOR_COLUMNS))
         figures += [(f"{name}. {caption}", uri) for caption, uri in plots(b)]
-    page = html_page(
+    return html_page(
         "Should it stand before the classifier?",
         notes=notes,
         facts=about["run"]["environment"],
         tables=tables,
+        plots=figures,
         comparisons=[Comparison(entry.title, entry.views, entry.note) for entry in result.looks],
     )
-    shown = "".join(
-        f'<p><img alt="" src="{html.escape(uri)}" style="max-width:100%;background:#fff"><br>{html.escape(text)}</p>'
-        for text, uri in figures
-    )
-    place = "<h2>Look</h2>" if "<h2>Look</h2>" in page else "<h2>Made with</h2>"
-    return page.replace(place, f"<h2>Plots</h2>{shown}{place}", 1)
 
 
 def _detectors(block: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ def html_page(
     notes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
+    plots: Sequence[tuple[str, str]] = (),
     comparisons: Sequence[Comparison] = (),
     pictures: int | None = None,
 ) -> str:
@@ -48,6 +49,7 @@ def html_page(
         notes: paragraphs below the title (the protocol, what was left out).
         facts: names and values set small at the end (environment, versions).
         tables: see :class:`Table`; the best value of each group is marked.
+        plots: caption and ``data:`` address of each.
         comparisons: see :class:`Comparison`. Up to 384 px a side they are stored exactly (PNG); larger ones
             are previews (JPEG), and the page says so.
         pictures: how many there are; where fewer are shown the page says so.
@@ -55,6 +57,9 @@ def html_page(
     parts = [f"<h1>{html.escape(title)}</h1>"]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     parts += [_table(table) for table in tables]
+    if plots:
+        figures = "".join(_figure(html.escape(text), html.escape(uri)) for text, uri in plots)
+        parts.append(f'<h2>Plots</h2><div class="plots">{figures}</div>')
     if comparisons:
         parts.append("<h2>Look</h2>")
         if pictures is not None and pictures > len(comparisons):
@@ -102,6 +107,10 @@ def _table(table: Table) -> str:
     if table.folded:
         return f"<details><summary>{heading}</summary>{inner}</details>"
     return f"<h2>{heading}</h2>{inner}"
+
+
+def _figure(text: str, uri: str) -> str:
+    return f'<figure><img alt="{text}" src="{uri}"><figcaption>{text}</figcaption></figure>'
 
 
 def _cell(row: Mapping[str, Any], column: Column, *, is_best: bool) -> str:
