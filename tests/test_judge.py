@@ -70,6 +70,10 @@ def test_identity_changes_nothing_and_is_never_adopted():
     (block,) = result.blocks
     assert all(c["helped"] == c["harmed"] == 0 == c["churn"] for c in block["cells"])
     assert block["ood"]["energy"]["laundering"]["restore"]["value"] == 0
+    assert (
+        all(c["hallucination"]["feature_gain"] == 0 for c in block["cells"])
+        and block["draws"]["flip_rate"] == 0
+    )
     assert result.verdicts[0]["decision"] == "INCONCLUSIVE" and result.verdicts[0]["n_needed"] is None
 
 
@@ -77,6 +81,8 @@ def test_a_constant_picture_is_rejected():
     result = run(("grey", lambda x: torch.full_like(x, 0.5)), gate=False)
     assert result.verdicts[0]["decision"] == "REJECT"
     assert "clean_tax" in result.verdicts[0]["failed"]
+    noise = result.blocks[0]["cells"][0]["hallucination"]
+    assert noise["feature_gain"] < 0 and noise["contradiction"] > 50  # grey is no digit, noisy or not
 
 
 def test_a_rerun_is_identical_and_parts_are_kept(median, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from restore.degradations import sample as draw
 from restore.downstream.outcomes import Outcomes
+from restore.downstream.parts import Arrays
 
 CONFIDENT = 0.9
 Function = Callable[[Tensor], Tensor]
@@ -62,16 +63,55 @@ def phantoms(
 
 @torch.no_grad()
 def flip_rate(classifier: Function, restorer: Function, x: Tensor, *, draws: int = 5) -> float:
-    """Share of pictures whose class is not the same in all ``draws`` of a restorer that draws at random."""
-    answers = torch.stack([classifier(restorer(x)).argmax(1) for _ in range(draws)])
+    """Share of pictures whose class is not the same in all ``draws`` of a restorer that draws at random.
+
+    One whose second result is its first draws nothing: it is not asked again.
+    """
+    first, second = restorer(x), restorer(x)
+    if torch.equal(first, second):
+        return 0.0
+    further = (restorer(x) for _ in range(draws - 2))
+    answers = torch.stack([classifier(y).argmax(1) for y in (first, second, *further)])
     return float((answers != answers[0]).any(0).float().mean())
 
 
-@torch.no_grad()
-def inconsistency(restorer: Function, operator: Function, y: Tensor, *, sigma: float) -> Tensor:
-    """``|A R(y) - y|^2 / (m sigma^2)`` per picture for a known operator A and noise sigma: 1 is the noise itself.
+def closeness(
+    by_arm: Mapping[str, Arrays], *, classifier: int, restorer: str, keep: np.ndarray
+) -> dict[str, float | None]:
+    """What restoring does to one cell's features and measurements, means over the pictures looked at closely.
 
-    Much above 1 what was restored contradicts the measurement; much below it the noise was copied.
+    Args:
+        by_arm: arrays of :class:`restore.downstream.passes.Passes` per arm.
+        keep: which pictures count (the test part).
+
+    Returns:
+        ``feature_gain``: how much nearer (cosine) the classifier's features come to those of the clean picture;
+        ``contradiction``: the restored picture, degraded again by the same draw, against the measurement, root mean
+        square in grey levels. Above a grey level or two something was made up or taken away that the measurement
+        saw; what a noisy measurement cannot tell from noise counts too.
     """
-    error = (operator(restorer(y)) - y).flatten(1)
-    return error.square().mean(1) / sigma**2
+    alike = {arm: by_arm[arm][f"alike/{classifier}"][keep] for arm in ("none", restorer)}
+    values = {
+        "feature_gain": alike[restorer] - alike["none"],
+        "contradiction": by_arm[restorer]["contradiction"][keep],
+    }
+    return {name: float(np.nanmean(v)) if np.isfinite(v).any() else None for name, v in values.items()}
+
+
+def made_up(block: Mapping[str, Any]) -> str:
+    """What a judgement's block found of all this, as a sentence."""
+    cells = [row["hallucination"] for row in block["cells"]]
+    harm = np.mean([c["confident_harm"] for c in cells])
+    kinds = ", ".join(f"{p['input']} {p['rate_without']:.0%} to {p['rate']:.0%}" for p in block["phantom"])
+    gains = [c["feature_gain"] for c in cells if c["feature_gain"] is not None]
+    parts = [
+        f"{harm:.2%} of answers turn from right to wrong with more than .9",
+        f"answers above .9 on pictures of nothing: {kinds}",
+    ]
+    if gains:
+        parts.append(f"features {np.mean(gains):+.3f} nearer to the clean picture's (cosine)")
+    d = block["draws"]
+    parts.append(
+        f"the restorer's own chance changes the class of {d['flip_rate']:.0%} of {d['n']} ({d['cell']})"
+    )
+    return "Made up: " + "; ".join(parts) + "."

@@ -65,6 +65,7 @@ def judge(
         "data": [data.name, len(data)], "judged": splits.judged, "foreign": [foreign.name, len(foreign)],
         "seed": settings.seed, "at": settings.degrade_at, "classifiers": [c.fingerprint for c in every],
         "fit": splits.fit if settings.detectors else [], "detectors": settings.detectors,
+        "arrays": 2,  # what a part holds; counted up when that changes
     }  # fmt: skip
     trial = Trial(data, foreign, cells, splits, Parts(work, about), every, loaded, cheap, settings, progress)
     trial.judged = len(classifiers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from restore.downstream.hallucination import made_up
 from restore.downstream.plots import plots
 from restore.downstream.result import (
     CELL_COLUMNS,
@@ -55,6 +56,7 @@ def judge_page(result: JudgeResult) -> str:
         f"{n['fit']} in the fit part. Profile {about['run']['profile']}, degraded at {about['data']['degrade_at']}, "
         f"seed {result.settings.seed}. Foreign pictures are the positive class of AUROC. {about['data']['note']}"
     )
+    notes += [f"{b['restorer']} before {b['classifier']}. {made_up(b)}" for b in result.blocks]
     tables, figures = [], []
     for b in result.blocks:
         name = f"{b['restorer']} before {b['classifier']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,8 +36,9 @@ class Passes:
             made; "native" degrades and restores the picture as it is.
         batch: pictures at once.
         measures: whether PSNR and SSIM are measured.
-        ssim_on: how many pictures of a cell SSIM is measured on (its mean is known well before that, and it costs
-            more than a small classifier); NaN for the others.
+        closely: how many pictures of a cell are looked at closely (SSIM, likeness to the clean picture's features,
+            contradiction): the means are known well before that, and a look costs more than a small classifier. NaN
+            for the others.
         scores: extra per-picture scores (out-of-distribution detectors): ``scores(classifier, x, logits, features)``.
     """
 
@@ -47,7 +49,7 @@ class Passes:
     degrade_at: str = "input"
     batch: int = 64
     measures: bool = True
-    ssim_on: int = 256
+    closely: int = 256
     scores: Scores | None = None
     tell: Callable[[str], None] = field(default=lambda text: None)
 
@@ -58,8 +60,10 @@ class Passes:
     def cell(self, data: Labelled, index: Sequence[int], cell: Cell) -> dict[str, Arrays]:
         """Per arm ("none", then every restorer's name) the arrays of the pictures ``index`` under ``cell``.
 
-        Arrays: ``logits/K`` and ``features/K`` summaries per classifier K, ``psnr``, ``ssim``, ``stats``. Only arms
-        that are not kept are run.
+        Arrays: ``logits/K`` and ``alike/K`` (cosine of the features to those of the clean picture) per classifier K,
+        ``kept/K`` (cosine of the features before and after restoring), ``psnr``, ``ssim``, ``stats``, and
+        ``contradiction``: what is left between the degraded picture and the restored one degraded again in the same
+        way, root mean square in grey levels. Only arms that are not kept are run.
         """
         marks = {NONE: "", **{r.name: r.fingerprint for r in self.restorers}}
         found: dict[str, Arrays] = {}
@@ -74,12 +78,13 @@ class Passes:
         rows: dict[str, list[Arrays]] = {NONE: [], **{r.name: [] for r in missing}}
         for place, (numbers, x) in enumerate(data.batches(index, self.batch)):
             clean = self._cut(x)
-            with_ssim = place * self.batch < self.ssim_on
-            y = degrade(cell, clean, [data.ids[i] for i in numbers], seed=self.seed, dataset=data.name)
-            plain = self._look(y, y, clean, with_ssim)
+            ids = [data.ids[i] for i in numbers]
+            again = partial(degrade, cell, ids=ids, seed=self.seed, dataset=data.name)
+            batch = _Batch(clean, again(clean), again, closely=place * self.batch < self.closely)
+            plain = self._look(batch.degraded, batch)
             rows[NONE].append({k: v for k, v in plain.items() if not k.startswith("hidden/")})
             for restorer in missing:
-                rows[restorer.name].append(self._restored(restorer, y, clean, plain, with_ssim))
+                rows[restorer.name].append(self._restored(restorer, batch, plain))
         for arm, made in rows.items():
             if arm in found:
                 continue
@@ -92,31 +97,50 @@ class Passes:
     def _cut(self, x: Tensor) -> Tensor:
         return self.classifiers[0].fit_picture(x) if self.degrade_at == "input" else x
 
-    def _restored(
-        self, restorer: Restoring, y: Tensor, clean: Tensor, plain: Arrays, with_ssim: bool
-    ) -> Arrays:
-        made = self._look(restorer(y), y, clean, with_ssim)
+    def _restored(self, restorer: Restoring, batch: _Batch, plain: Arrays) -> Arrays:
+        made = self._look(restorer(batch.degraded), batch)
         for k in range(len(self.classifiers)):
-            before, after = plain[f"hidden/{k}"], made.pop(f"hidden/{k}")
-            norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-            made[f"kept/{k}"] = ((before * after).sum(1) / np.maximum(norms, 1e-12)).astype(np.float32)
+            made[f"kept/{k}"] = _cosine(plain[f"hidden/{k}"], made.pop(f"hidden/{k}"))
         return made
 
     @torch.no_grad()
-    def _look(self, z: Tensor, y: Tensor, clean: Tensor, with_ssim: bool) -> Arrays:
-        """The arrays of pictures ``z`` (restored from ``y``, or ``y`` itself)."""
+    def _look(self, z: Tensor, batch: _Batch) -> Arrays:
+        """The arrays of pictures ``z``, restored from the degraded ones or these themselves."""
         found: Arrays = {}
+        same = z.shape == batch.clean.shape
+        unknown = np.full(len(z), np.nan, np.float32)
         for k, classifier in enumerate(self.classifiers):
             logits, hidden = classifier.both(z)
             found[f"logits/{k}"] = logits.float().numpy()
             found[f"hidden/{k}"] = hidden.float().numpy()
+            found[f"alike/{k}"] = unknown
+            if self.measures and batch.closely:
+                wanted = classifier.both(batch.clean)[1].float().numpy()
+                found[f"alike/{k}"] = _cosine(wanted, found[f"hidden/{k}"])
             if self.scores is not None:
                 for name, score in self.scores(classifier, z, logits, hidden).items():
                     found[f"score/{k}/{name}"] = score.float().numpy()
-        found["stats"] = picture_features(z, y).numpy()
-        if self.measures and z.shape == clean.shape:
-            found["psnr"] = psnr(z, clean).clamp(max=PSNR_CAP).numpy()
-            found["ssim"] = ssim(z, clean).numpy() if with_ssim else np.full(len(z), np.nan)
-        else:
-            found["psnr"] = found["ssim"] = np.full(len(z), np.nan)
+        found["stats"] = picture_features(z, batch.degraded).numpy()
+        found |= {"psnr": unknown, "ssim": unknown, "contradiction": unknown}
+        if self.measures and same:
+            found["psnr"] = psnr(z, batch.clean).clamp(max=PSNR_CAP).numpy()
+            if batch.closely:
+                found["ssim"] = ssim(z, batch.clean).numpy()
+                left = (batch.again(z) - batch.degraded).flatten(1)
+                found["contradiction"] = 255 * left.square().mean(1).sqrt().numpy()
         return found
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Pictures of one cell: clean, degraded, and how (the same draw for whatever picture)."""
+
+    clean: Tensor
+    degraded: Tensor
+    again: Callable[[Tensor], Tensor]
+    closely: bool
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return ((a * b).sum(1) / np.maximum(norms, 1e-12)).astype(np.float32)

@@ -10,6 +10,7 @@ from typing import Any
 
 from restore.downstream.classifiers.adapter import Classifier
 from restore.downstream.gallery import Look, flat
+from restore.downstream.hallucination import made_up
 from restore.downstream.labelled import Labelled, Splits
 from restore.downstream.restoring import Restoring
 from restore.downstream.settings import Settings
@@ -159,6 +160,7 @@ class JudgeResult:
                     f"{worst_seen:+.4f}; one that it has never seen: {unseen:+.4f}.",
                     "",
                 ]
+            lines += [made_up(b), ""]
         made = self.about["run"]["environment"]
         lines += [
             f"restore {made['restore']} ({made['commit']}), torch {made['torch']}, {made['processor']}, {made['date']}."

@@ -18,7 +18,7 @@ from restore.downstream.gallery import Look, laundered, look, most_changed
 from restore.downstream.gate.arm import apply_gate, fit_gate, gate_curve, gate_table, leave_one_out
 from restore.downstream.gate.rule import GateRule
 from restore.downstream.gate.summary import gate_summary
-from restore.downstream.hallucination import confident_errors, phantoms
+from restore.downstream.hallucination import closeness, confident_errors, flip_rate, phantoms
 from restore.downstream.labelled import Labelled, Splits
 from restore.downstream.ood.choose import fit_detectors
 from restore.downstream.ood.laundering import detector_block, score
@@ -31,7 +31,7 @@ from restore.downstream.rows import per_picture_rows
 from restore.downstream.settings import Settings
 from restore.downstream.statistics.bootstrap import resample_counts
 from restore.downstream.statistics.paired import holm
-from restore.downstream.suite import CLEAN_CELL, Cell
+from restore.downstream.suite import CLEAN_CELL, Cell, degrade
 from restore.downstream.utility import aggregate, cell_rows, confusion, corruption_errors, quality
 
 Progress = Callable[[int, int, str], None]
@@ -194,17 +194,32 @@ class Trial:
         }
         block["confusion"] = confusion(test) if len(self.data.classes) <= 20 else None
         block["label_free"] = label_free(test, tune) if len(tune.labels) else None
-        for j, row in enumerate(block["cells"]):
-            row["hallucination"] = confident_errors(test, j)
+        for j, (row, cell) in enumerate(zip(block["cells"], self.cells, strict=True)):
+            row["hallucination"] = confident_errors(test, j) | closeness(
+                self.by_cell[cell.key], classifier=k, restorer=restorer.name, keep=keep
+            )
         first = self._picture(self.splits.test[0])
         block["phantom"] = phantoms(
             self.classifiers[k], restorer, side=min(first.shape[-2:]), channels=first.shape[1], seed=s.seed
         )
+        block["draws"] = self._draws(k, restorer)
         if s.attacks:
             block["adversarial"] = self._attacks(k, restorer)
         block["rows"] = per_picture_rows(outcomes, [self.data.ids[i] for i in self.index])
         block["outcomes"] = outcomes
         return block
+
+    def _draws(self, k: int, restorer: Restoring) -> dict[str, Any]:
+        """Whether the restorer's own chance decides the class, on some pictures of the last cell."""
+        cell, chosen = self.cells[-1], self.splits.test[:24]
+        common = {"seed": self.settings.seed, "dataset": self.data.name}
+        rates = [
+            flip_rate(
+                self.classifiers[k], restorer, degrade(cell, self._picture(i), [self.data.ids[i]], **common)
+            )
+            for i in chosen
+        ]
+        return {"cell": cell.key, "n": len(rates), "flip_rate": float(np.mean(rates))}
 
     def _attacks(self, k: int, restorer: Restoring) -> dict[str, Any]:
         chosen = self.splits.test[: self.settings.attacks]
