@@ -212,7 +212,7 @@ class Trial:
     def _draws(self, k: int, restorer: Restoring) -> dict[str, Any]:
         """Whether the restorer's own chance decides the class, on some pictures of the last cell."""
         cell, chosen = self.cells[-1], self.splits.test[:24]
-        common = {"seed": self.settings.seed, "dataset": self.data.name}
+        common: dict[str, Any] = {"seed": self.settings.seed, "dataset": self.data.name}
         rates = [
             flip_rate(
                 self.classifiers[k], restorer, degrade(cell, self._picture(i), [self.data.ids[i]], **common)
