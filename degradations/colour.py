@@ -38,11 +38,6 @@ def to_encoded(x: Tensor, *, space: str = "linear") -> Tensor:
     return _through(x, space, {"linear": _encode, "power": _root})
 
 
-def one_to_linear(value: float, *, space: str = "linear") -> float:
-    """:func:`to_linear` of one number, in double precision."""
-    return float(to_linear(torch.tensor(value, dtype=torch.float64), space=space))
-
-
 def luminance(linear: Tensor) -> Tensor:
     """``B x 1 x H x W`` relative luminance of linear light ``B x C x H x W`` (C 1 or 3)."""
     if linear.shape[1] == 1:

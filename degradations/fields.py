@@ -46,11 +46,6 @@ def fbm(
     return ((total - low) / (high - low)).clamp_(0, 1) if high > low else torch.full_like(total, 0.5)
 
 
-def smooth_field(seed: int, height: int, width: int, *, cells: float = 3.0) -> Tensor:
-    """A random field ``H x W`` in [0, 1] with nothing finer than ``cells`` bumps along the short side."""
-    return fbm(seed, height, width, cells=cells, octaves=1)
-
-
 def uniform_field(seed: int, height: int, width: int) -> Tensor:
     """Independent values of U(0, 1), ``H x W``, float32."""
     return uniforms(seed, height * width).view(height, width).float()
@@ -59,23 +54,6 @@ def uniform_field(seed: int, height: int, width: int) -> Tensor:
 def uniforms(seed: int, count: int) -> Tensor:
     """``count`` values of U(0, 1), float64; a longer row begins with the shorter one."""
     return draw.draw_uniform(count, 0.0, 1.0, draw.generator(seed))
-
-
-def line_psf(length: float, *, angle: float = 0.0, width: float = 1.0) -> Tensor:
-    """A centred straight line as a point spread function (odd sides, sums to 1), float64.
-
-    Args:
-        length: pixels; 0: a single pixel.
-        angle: degrees from the x axis, counter-clockwise as seen.
-        width: pixels across, the line's profile being a triangle.
-    """
-    reach = math.ceil(max(length, 0.0) / 2 + max(width, 1.0))
-    y, x = torch.meshgrid(*[torch.arange(-reach, reach + 1, dtype=torch.float64)] * 2, indexing="ij")
-    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    along = ((x * c - y * s).abs() - length / 2).clamp(min=0)
-    across = x * s + y * c
-    psf = (1 - torch.hypot(along, across) / max(width, 1.0)).clamp(min=0)
-    return psf / psf.sum()
 
 
 def splat(y: np.ndarray, x: np.ndarray, weight: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -11,8 +11,6 @@ from restore.downstream.confidence.scores import log_softmax
 from restore.downstream.parts import Arrays
 from restore.downstream.suite import Cell
 
-ARMS = ("none", "restore", "baseline", "average", "gate")
-
 
 @dataclass
 class Outcomes:

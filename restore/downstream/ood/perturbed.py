@@ -9,9 +9,6 @@ from torch import Tensor
 from restore.downstream.classifiers.adapter import Classifier
 from restore.downstream.ood.base import Bank, Detector
 
-TEMPERATURES = (1.0, 10.0, 100.0, 1000.0)
-EPSILONS = (0.0014, 0.0028)
-
 
 class Odin(Detector):
     """``-max softmax(f(x') / T)`` after a step that raises the confidence (Liang, Li & Srikant, ICLR 2018).
@@ -34,22 +31,6 @@ class Odin(Detector):
         with torch.no_grad():
             again = classifier(x - self.epsilon * slope.sign())
             return -(again / self.temperature).softmax(1).max(1).values
-
-
-def tune_odin(classifier: Classifier, familiar: Tensor, foreign: Tensor) -> Odin:
-    """The temperature and step with the best AUROC on pictures that are used for nothing else."""
-    from restore.downstream.ood.separation import auroc
-
-    best, found = -1.0, Odin()
-    empty = torch.zeros(0)
-    for temperature in TEMPERATURES:
-        for epsilon in EPSILONS:
-            trial = Odin(temperature=temperature, epsilon=epsilon)
-            scores = [trial.score(classifier, x, empty, empty).numpy() for x in (familiar, foreign)]
-            area = auroc(scores[0], scores[1])
-            if area > best:
-                best, found = area, trial
-    return found
 
 
 class GradNorm(Detector):
