@@ -5,6 +5,7 @@ from restore.degradations.combine import Compose, Maybe, OneOf, Repeat, Shuffle
 from restore.degradations.params import Params
 from restore.degradations.pipeline import Pipeline
 from restore.degradations.presets import degradation, mixtures, names
+from restore.degradations.psf_trace import psf_trace
 from restore.degradations.trace import TRACEABLE, trace
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "degradation",
     "mixtures",
     "names",
+    "psf_trace",
     "trace",
 ]

@@ -27,14 +27,14 @@ def trace(params: Params, shape: tuple[int, ...], names: Collection[str] = TRACE
     height, width = shape[-2:]
     left = torch.ones((len(params), 1, height, width))
     for i in range(len(params)):
-        for one in _elementary(params.select(slice(i, i + 1))):
+        for one in elementary(params.select(slice(i, i + 1))):
             strength = float(one.strength)
             if one.name in names and one.name in TRACEABLE and strength > 0:
                 left[i] *= 1 - strength * _cover(one, height, width)[0]
     return 1 - left
 
 
-def _elementary(params: Params) -> Iterator[Params]:
+def elementary(params: Params) -> Iterator[Params]:
     """The elementary steps of one sample in order, each with the strength of what it is a part of."""
     inner = [
         *params.steps,
@@ -43,7 +43,7 @@ def _elementary(params: Params) -> Iterator[Params]:
     if not inner and "steps" not in params.values:
         yield params
     for step in inner:
-        for one in _elementary(step):
+        for one in elementary(step):
             yield Params(one.name, one.seeds, one.strength * params.strength, one.values)
 
 

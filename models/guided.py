@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from restore.models.look import thumbnail
+from restore.models.look import Read, read_thumbnail, thumbnail
 from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
 
 
 class GuidedNet(nn.Module, ABC):
-    """A look at a thumbnail, an inversion of what happened, and a residual U-Net (``refine``) that repairs the rest.
+    """A look at the whole, an inversion of what happened, and a residual U-Net (``refine``) that repairs the rest.
 
     A subclass sets ``side`` (of the thumbnail, pixels), ``refine``, ``multiple`` and ``radius``, and defines ``look``
-    and ``repair``.
+    and ``repair``; one that looks at something else than a thumbnail, ``glance`` and ``read_view`` too.
 
     ``forward(x, seen)`` takes ``B x 3 x H x W`` of any size and what ``look`` said of the whole picture; without it the
     look is at ``view``, or at ``x`` itself. With ``parts`` it gives the dictionary of ``repair``, else its "picture".
@@ -29,16 +29,24 @@ class GuidedNet(nn.Module, ABC):
 
     @abstractmethod
     def look(self, view: Tensor) -> Tensor:
-        """What a thumbnail (``B x 3 x side x side``) says of the whole picture, ``B x N``."""
+        """What a view (a thumbnail, ``B x 3 x side x side``) says of the whole picture, ``B x N``."""
 
     @abstractmethod
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Windows whose sides are multiples of ``multiple``: "picture", "inverted", and what else was found."""
 
+    def glance(self, x: Tensor) -> Tensor:
+        """The view of a whole picture in memory."""
+        return thumbnail(x, self.side)
+
+    def read_view(self, read: Read, height: int, width: int) -> Tensor:
+        """The same view of a picture of any size, read in parts: ``read(top, bottom, left, right)``."""
+        return read_thumbnail(read, height, width, self.side)
+
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
         return ModelSpec(
-            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, thumbnail=self.side
+            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, looks=True
         )
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -49,7 +57,7 @@ class GuidedNet(nn.Module, ABC):
         self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
     ) -> Tensor | dict[str, Tensor]:
         if seen is None:
-            seen = self.look(thumbnail(x, self.side) if view is None else view)
+            seen = self.look(self.glance(x) if view is None else view)
         height, width = x.shape[-2:]
         found = self.repair(pad_to(x, self.multiple), seen)
         if not parts:

@@ -7,10 +7,13 @@ thumbnail, once per picture, and every window is given the same numbers.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Read = Callable[[int, int, int, int], Tensor]
 
 
 class Look(nn.Module):
@@ -42,3 +45,16 @@ class Look(nn.Module):
 def thumbnail(x: Tensor, side: int) -> Tensor:
     """``B x C x H x W`` to ``B x C x side x side``: means over the parts of a grid, whatever the picture's shape."""
     return F.adaptive_avg_pool2d(x, side)
+
+
+def read_thumbnail(read: Read, height: int, width: int, side: int) -> Tensor:
+    """``B x 3 x side x side`` of a picture of any size, read one strip of rows at a time.
+
+    Equal to :func:`thumbnail` of the whole: every row of the thumbnail is a mean over the rows of
+    its part of the grid.
+    """
+    rows = []
+    for i in range(side):
+        top, bottom = i * height // side, -(-(i + 1) * height // side)
+        rows.append(F.adaptive_avg_pool2d(read(top, bottom, 0, width), (1, side)))
+    return torch.cat(rows, 2).expand(-1, 3, -1, -1)

@@ -12,6 +12,7 @@ from torch import nn
 from restore.errors import ConfigError, WeightsError, unknown
 from restore.models.curve import CurveNet
 from restore.models.deconv_cnn import DeconvCNN
+from restore.models.deconvolve import DeconvolveNet
 from restore.models.dncnn import DnCNN
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.ffdnet import FFDNet
@@ -40,6 +41,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "sr": SRNet,
     "medium": MediumNet,
     "retouch": RetouchNet,
+    "deconvolve": DeconvolveNet,
     "heal": HealNet,
     "fill": FillNet,
     "noise-level": NoiseLevel,

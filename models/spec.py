@@ -17,8 +17,8 @@ class ModelSpec:
         conditions: names of the numbers it takes per picture besides the picture (``sigma``).
         precisions: the arithmetic that is safe inside it; the skip from input to output is always float32.
         tiling: "supported", or "discouraged" for networks with statistics over the whole picture.
-        thumbnail: side of the thumbnail of the whole picture that it looks at once (``net.look(thumbnail)``), before
-            it is given windows and what it saw (``net(window, seen)``); 0: it does not.
+        looks: it looks at the whole picture once (``seen = net.look(net.read_view(read, height, width))``), before it
+            is given windows and what it saw (``net(window, seen)``).
         mask: it takes the places to fill as a further channel behind the colours, 1 where they are missing.
     """
 
@@ -29,5 +29,5 @@ class ModelSpec:
     conditions: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     tiling: str = "supported"
-    thumbnail: int = 0
+    looks: bool = False
     mask: bool = False

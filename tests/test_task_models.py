@@ -24,12 +24,11 @@ from restore.losses import loss_named
 from restore.losses.mask import mask_loss
 from restore.metrics import colour_cast
 from restore.models.inpaint import pull_push
-from restore.models.look import thumbnail
+from restore.models.look import read_thumbnail, thumbnail
 from restore.models.registry import build
 from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
 from restore.models.weights import save_weights
-from restore.restorers.learned import read_thumbnail
 from restore.train.config import Config
 from restore.train.paired import batch_maker
 from restore.train.recipe import make_recipe

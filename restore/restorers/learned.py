@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.engines import Choice, choose
@@ -125,12 +124,12 @@ class LearnedRestorer(Restorer):
 
 
 class GuidedRestorer(LearnedRestorer):
-    """A network that looks at a thumbnail of the whole picture once and tells its windows what it saw."""
+    """A network that looks at the whole picture once and tells its windows what it saw."""
 
     def look(self, read: Read, height: int, width: int) -> Tensor:
         """What the network says of the whole picture, ``B x N``; the same for all windows."""
         net: Any = self.net
-        return net.look(read_thumbnail(read, height, width, net.side))
+        return net.look(net.read_view(read, height, width))
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -156,19 +155,6 @@ class MaskedRestorer(LearnedRestorer):
         return torch.where(mask > 0, y, picture)  # what is known stays, bit for bit
 
 
-def read_thumbnail(read: Read, height: int, width: int, side: int) -> Tensor:
-    """``B x 3 x side x side`` of a picture of any size, read one strip of rows at a time.
-
-    Equal to :func:`restore.models.look.thumbnail` of the whole: every row of the thumbnail is a mean over the rows of
-    its part of the grid.
-    """
-    rows = []
-    for i in range(side):
-        top, bottom = i * height // side, -(-(i + 1) * height // side)
-        rows.append(F.adaptive_avg_pool2d(read(top, bottom, 0, width), (1, side)))
-    return torch.cat(rows, 2).expand(-1, 3, -1, -1)
-
-
 def load_learned(
     name: str,
     *,
@@ -192,7 +178,7 @@ def load_learned(
             f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
         )
     about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
-    kind = MaskedRestorer if about.mask else GuidedRestorer if about.thumbnail else LearnedRestorer
+    kind = MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
     check_values(name, values, (*about.conditions, *(("turns",) if kind is LearnedRestorer else ())))
     if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
         if engine not in ("auto", "torch"):

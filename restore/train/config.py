@@ -41,6 +41,7 @@ class Config(Recipe):
     reuse: int = 1
     # what the network is shown and asked besides the picture
     view: int = 0  # side of the thumbnail of the whole field; 0: none
+    lags: bool = False  # how the whole field correlates with itself
     # degradations whose trace is the mask, to be found or, as an input, to be filled
     mask: tuple[str, ...] = ()
     mask_input: bool = False

@@ -10,17 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from restore.data.crops import draw_crops
-from restore.degradations import Params, trace
+from restore.degradations import Params, psf_trace, trace
 from restore.degradations import sample as draw
 from restore.image import quantise, to_grey
 from restore.losses import loss_named
 from restore.losses.mask import mask_loss
+from restore.losses.psf import psf_loss
+from restore.models.lags import REACH, lags
 from restore.models.look import thumbnail
 from restore.train.conditions import drawn_conditions, without_effect
 from restore.train.config import Config
 from restore.train.fields import Batch, Degrade, crops_of_fields
 from restore.train.processes import share_of
 from restore.train.simulate import simulator
+
+# Parts of an answer with a loss and a target of their own; others are pictures.
+_OF_PART = {"mask": (mask_loss, "mask"), "psf": (psf_loss, "psf")}
 
 
 def in_late_phase(config: Config, step: int) -> bool:
@@ -81,7 +86,7 @@ def _degrader(config: Config, pictures: Sequence[np.ndarray], device: torch.devi
 
 
 def beside(config: Config, degraded: Tensor, params: Params) -> Batch:
-    """What else belongs to degraded pictures: "mask", "view", and "degraded" again where the mask is a part of it."""
+    """What else belongs to degraded pictures; where the mask is a part of them, "degraded" again."""
     made: Batch = {}
     if config.mask:
         made["mask"] = trace(params, tuple(degraded.shape), config.mask).to(degraded)
@@ -89,6 +94,10 @@ def beside(config: Config, degraded: Tensor, params: Params) -> Batch:
         made["degraded"] = torch.cat([degraded * (1 - made["mask"]), made["mask"]], 1)
     if config.view:
         made["view"] = thumbnail(degraded, config.view)
+    if config.lags:
+        made["lags"] = lags(degraded)
+    if "psf" in config.parts:
+        made["psf"] = psf_trace(params, reach=REACH).to(degraded)
     return made
 
 
@@ -125,16 +134,15 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
     def step(net: nn.Module, batch: Batch, number: int) -> Tensor:
         loss = last if in_late_phase(config, number) else early
         told = (batch["conditions"],) if config.conditions else ()
-        asked: dict[str, Any] = {"view": batch["view"]} if config.view else {}
+        views = [batch[key] for key in ("view", "lags") if key in batch]
+        asked: dict[str, Any] = {"view": views[0]} if views else {}
         if not config.parts:
             return loss(net(batch["degraded"], *told, **asked).float(), batch["clean"])
         parts = net(batch["degraded"], *told, **asked, parts=True)
         total = loss(parts["picture"].float(), batch["clean"])
         for name, weight in config.parts.items():
-            part = parts[name].float()
-            total = total + weight * (
-                mask_loss(part, batch["mask"]) if name == "mask" else loss(part, batch["clean"])
-            )
+            of, target = _OF_PART.get(name, (loss, "clean"))
+            total = total + weight * of(parts[name].float(), batch[target])
         return total
 
     return step
