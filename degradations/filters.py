@@ -68,14 +68,12 @@ def zoomed(planes: Tensor, factor: float) -> Tensor:
     return on_lines(planes, *(_zoom_line(n, factor) for n in planes.shape[-2:]))
 
 
-def gather_rows(planes: Tensor, source: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Rows of ``C x H x W`` made of few others: row i is the sum over p of ``weights[i, p]`` times row
-    ``source[i, p]``; without weights, row ``source[i]``."""
-    if weights is None:
-        return planes.index_select(-2, source.to(planes.device))
-    total = planes.new_zeros(())
-    for rows, weight in zip(source.unbind(1), weights.to(planes).unbind(1), strict=True):
-        total = torch.addcmul(total, planes.index_select(-2, rows.to(planes.device)), weight[:, None])
+def gather_rows(planes: Tensor, rows: list[Tensor], weights: list[Tensor]) -> Tensor:
+    """Rows of ``C x H x W`` made of few others: row i is the sum over p of ``weights[p][i]`` times row
+    ``rows[p][i]``."""
+    total = planes.index_select(-2, rows[0].to(planes.device)) * weights[0].to(planes)[:, None]
+    for row, weight in zip(rows[1:], weights[1:], strict=True):
+        total.addcmul_(planes.index_select(-2, row.to(planes.device)), weight.to(planes)[:, None])
     return total
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from restore.degradations import codec
@@ -104,23 +103,28 @@ def pixelate(x: Tensor, *, seed: Tensor, size: Tensor) -> Tensor:
     """
 
     def one(x: Tensor, size: float) -> Tensor:
-        (rows, row_weights), (columns, column_weights) = (_cells(n, size) for n in x.shape[-2:])
-        cells = flipped(gather_rows(flipped(gather_rows(x, rows, row_weights)), columns, column_weights))
-        return F.interpolate(cells[None], size=x.shape[-2:], mode="nearest-exact")[0]
+        (rows, row_weights, row_shown), (columns, column_weights, column_shown) = (
+            _cells(n, size) for n in x.shape[-2:]
+        )
+        cells = gather_rows(flipped(gather_rows(x, rows, row_weights)), columns, column_weights)
+        wide = flipped(cells.index_select(-2, column_shown.to(x.device)))
+        return wide.index_select(-2, row_shown.to(x.device))
 
     return each(x, one, size)
 
 
 @lru_cache(maxsize=64)
-def _cells(length: int, size: float) -> tuple[Tensor, Tensor]:
-    """The pixels of each cell of a line and their weights in its mean."""
+def _cells(length: int, size: float) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """The first, second, ... pixels of the cells of a line, their weights in the means, and each pixel's cell."""
     count = max(int(length * size + 1e-9), 1)
     width = length / count
     edge = (torch.arange(count + 1, dtype=torch.float64) * width - 0.5 + 1e-9).floor().long() + 1
     first, last = edge[:-1, None], edge[1:, None]
     place = first + torch.arange(int((last - first).max()))
-    weights = (place < last) / (last - first).double()
-    return place.clamp(max=length - 1), weights.float()
+    weights = ((place < last) / (last - first).double()).float()
+    shown = ((torch.arange(length, dtype=torch.float64) + 0.5) / width + 1e-9).floor().long()
+    pixels = place.clamp(max=length - 1).T.contiguous()
+    return list(pixels), list(weights.T.contiguous()), shown.clamp(max=count - 1)
 
 
 def _normal(seed: int, x: Tensor) -> Tensor:
