@@ -66,16 +66,18 @@ class DeconvolveNet(GuidedNet):
         said = 3 * self.find(F.pad(shown, (0, 1, 0, 1)))[..., :_SIDE, :_SIDE].float()
         # A psf looks much like its own autocorrelation: from there the network goes on.
         logits = said[:, 0] + 2 * correlation.clamp(min=3e-3).log()
-        noise = said[:, 1].mean((1, 2)).clamp(-4, 6) - 5
+        middle = slice(REACH - 2, REACH + 3)  # where the map tells noise from blur
+        noise = (3 * said[:, 1, middle, middle].mean((1, 2)) - 5.5).clamp(-9, 0)
         return torch.cat([logits.flatten(1).softmax(1), noise[:, None]], 1)
 
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        """Parts "picture", "psf" (``B x 1 x 63 x 63``) of whole windows."""
+        """Parts "picture", "psf" (``B x 1 x 63 x 63``), and "either" (a and b, ``B x 6 x H x W``) of whole windows."""
         psf, noise = seen[:, :-1].view(-1, 1, _SIDE, _SIDE), seen[:, -1:]
         with torch.autocast(x.device.type, enabled=False):
             taps = inverse_filter(psf.float(), noise.float())
             inverted = filter_both(x.float(), taps).clamp(-0.5, 1.5).to(x.dtype)
-        return {"picture": self.refine(torch.cat([x, inverted], 1), (noise + 5) / 10), "psf": psf}
+        picture = self.refine(torch.cat([x, inverted], 1), (noise + 5) / 10)
+        return {"picture": picture, "psf": psf, "either": inverted}
 
 
 def inverse_filter(psf: Tensor, noise: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The loss of a predicted point spread function."""
+"""Losses of a predicted point spread function and of what it inverts."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def psf_loss(found: Tensor, target: Tensor) -> Tensor:
         (ours - F.conv2d(one, soft, padding=1)).abs().sum((1, 2, 3)) for one in (target, target.flip(-2, -1))
     ]
     return torch.minimum(*distance).mean()
+
+
+def either_loss(found: Tensor, target: Tensor) -> Tensor:
+    """The mean absolute difference of the better of several pictures, one beside the other in the channels.
+
+    Args:
+        found: ``B x N C x H x W``.
+        target: ``B x C x H x W``.
+    """
+    several = found.unflatten(1, (-1, target.shape[1]))
+    return (several - target[:, None]).abs().mean((2, 3, 4)).amin(1).mean()

@@ -15,7 +15,7 @@ from restore.degradations import sample as draw
 from restore.image import quantise, to_grey
 from restore.losses import loss_named
 from restore.losses.mask import mask_loss
-from restore.losses.psf import psf_loss
+from restore.losses.psf import either_loss, psf_loss
 from restore.models.lags import REACH, lags
 from restore.models.look import thumbnail
 from restore.train.conditions import drawn_conditions, without_effect
@@ -25,7 +25,7 @@ from restore.train.processes import share_of
 from restore.train.simulate import simulator
 
 # Parts of an answer with a loss and a target of their own; others are pictures.
-_OF_PART = {"mask": (mask_loss, "mask"), "psf": (psf_loss, "psf")}
+_OF_PART = {"mask": (mask_loss, "mask"), "psf": (psf_loss, "psf"), "either": (either_loss, "clean")}
 
 
 def in_late_phase(config: Config, step: int) -> bool:
