@@ -19,18 +19,21 @@ from restore.models.resunet import ResUNet, UNet
 _SIDE = 2 * REACH + 1
 _TAPS = 48  # reach of the inverse filter, pixels
 _GRID = 192  # on which it is made
+_NOISES = (0.0015, 0.05)  # under which it is made, boldly and carefully
 
 
 class DeconvolveNet(GuidedNet):
-    """``y = x - f(x, a, b)``: a and b are x, deconvolved by the psf that was found and by its mirror image.
+    """``y = x - f(x, a, b, c, d)``: a and b are x, deconvolved by the psf that was found, boldly and carefully; c and d
+    the same by its mirror image.
 
-    What a picture's spectrum says of a psf is the same for its mirror image; f sees which of both is right.
+    What a picture's spectrum says of a psf is the same for its mirror image; f sees which of both is right, and how
+    bold the noise lets it be.
 
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
         found_widths, found_blocks: of the network that finds the psf in maps of lags.
 
-    ``look`` says the psf (63 x 63, its sum 1) and the logarithm of the noise it is to be inverted under.
+    ``look`` says the psf (63 x 63, its sum 1).
     """
 
     side = 0  # no thumbnail
@@ -45,8 +48,8 @@ class DeconvolveNet(GuidedNet):
         found_blocks: tuple[int, ...] = (1, 1, 2),
     ) -> None:
         super().__init__()
-        self.find = UNet(3, 2, widths=found_widths, blocks=found_blocks)
-        self.refine = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=1, extra=6)
+        self.find = UNet(3, 1, widths=found_widths, blocks=found_blocks)
+        self.refine = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=12)
         self.multiple, self.radius = self.refine.multiple, self.refine.radius + _TAPS
 
     def glance(self, x: Tensor) -> Tensor:
@@ -56,7 +59,7 @@ class DeconvolveNet(GuidedNet):
         return read_lags(read, height, width)
 
     def look(self, view: Tensor) -> Tensor:
-        """``B x (63 * 63 + 1)`` from maps of lags."""
+        """``B x (63 * 63)`` from maps of lags."""
         correlation, cepstrum = view.float().unbind(1)
         line = torch.linspace(-1, 1, _SIDE, device=view.device)
         distance = torch.hypot(line[:, None], line).expand_as(correlation)
@@ -66,26 +69,24 @@ class DeconvolveNet(GuidedNet):
         said = 3 * self.find(F.pad(shown, (0, 1, 0, 1)))[..., :_SIDE, :_SIDE].float()
         # A psf looks much like its own autocorrelation: from there the network goes on.
         logits = said[:, 0] + 2 * correlation.clamp(min=3e-3).log()
-        middle = slice(REACH - 2, REACH + 3)  # where the map tells noise from blur
-        noise = (3 * said[:, 1, middle, middle].mean((1, 2)) - 5.5).clamp(-9, 0)
-        return torch.cat([logits.flatten(1).softmax(1), noise[:, None]], 1)
+        return logits.flatten(1).softmax(1)
 
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        """Parts "picture", "psf" (``B x 1 x 63 x 63``), and "either" (a and b, ``B x 6 x H x W``) of whole windows."""
-        psf, noise = seen[:, :-1].view(-1, 1, _SIDE, _SIDE), seen[:, -1:]
+        """Parts "picture", "psf" (``B x 1 x 63 x 63``), and "either" (a to d, ``B x 12 x H x W``) of whole windows."""
+        psf = seen.view(-1, 1, _SIDE, _SIDE)
         with torch.autocast(x.device.type, enabled=False):
-            taps = inverse_filter(psf.float(), noise.float())
+            taps = torch.cat([inverse_filter(psf.float(), noise) for noise in _NOISES], 1)
             inverted = filter_both(x.float(), taps).clamp(-0.5, 1.5).to(x.dtype)
-        picture = self.refine(torch.cat([x, inverted], 1), (noise + 5) / 10)
+        picture = self.refine(torch.cat([x, inverted], 1))
         return {"picture": picture, "psf": psf, "either": inverted}
 
 
-def inverse_filter(psf: Tensor, noise: Tensor) -> Tensor:
+def inverse_filter(psf: Tensor, noise: float) -> Tensor:
     """Wiener's filter for a psf, cut softly at 48 pixels, ``B x 1 x 97 x 97``.
 
     Args:
         psf: ``B x 1 x 63 x 63``.
-        noise: ``B x 1``, the logarithm of the power of the noise over that of the picture's gradients.
+        noise: its power over that of the picture's gradients.
     """
     around = (_GRID - _SIDE) // 2
     whole = F.pad(psf[:, 0], (around, around + 1, around, around + 1))
@@ -93,7 +94,7 @@ def inverse_filter(psf: Tensor, noise: Tensor) -> Tensor:
     down = torch.fft.fftfreq(_GRID, device=psf.device)[:, None]
     across = torch.fft.rfftfreq(_GRID, device=psf.device)
     # A picture's power falls with the square of the frequency.
-    penalty = noise.exp()[:, :, None] * 4 * (down.square() + across.square()) + 1e-5
+    penalty = 4 * noise * (down.square() + across.square()) + 1e-5
     taps = torch.fft.irfft2(transfer.conj() / (transfer.abs().square() + penalty), s=(_GRID, _GRID))
     line = torch.hann_window(2 * _TAPS + 3, periodic=False, device=psf.device)[1:-1].sqrt()
     middle = slice(_GRID // 2 - _TAPS, _GRID // 2 + _TAPS + 1)
@@ -102,13 +103,15 @@ def inverse_filter(psf: Tensor, noise: Tensor) -> Tensor:
 
 
 def filter_both(x: Tensor, taps: Tensor) -> Tensor:
-    """``B x 3 x H x W`` filtered by ``taps`` and by their mirror image, ``B x 6 x H x W``; mirrored at the border."""
+    """``B x 3 x H x W`` filtered by N ``taps`` (``B x N x 97 x 97``) and by their mirror images; borders mirror.
+
+    Gives ``B x 6 N x H x W``, the colours of each filter together, mirror images behind.
+    """
     from scipy.fft import next_fast_len
 
     height, width = x.shape[-2:]
     size = [next_fast_len(n + 2 * _TAPS, real=True) for n in (height, width)]
     whole = torch.fft.rfft2(pad(x, _TAPS, _TAPS), s=size)
-    kernel = torch.fft.rfft2(taps, s=size)
-    mirrored = torch.fft.rfft2(taps.flip(-2, -1), s=size)
-    both = torch.fft.irfft2(torch.cat([whole * kernel, whole * mirrored], 1), s=size)
+    kernels = torch.fft.rfft2(torch.cat([taps, taps.flip(-2, -1)], 1), s=size)
+    both = torch.fft.irfft2((kernels[:, :, None] * whole[:, None]).flatten(1, 2), s=size)
     return both[..., 2 * _TAPS : 2 * _TAPS + height, 2 * _TAPS : 2 * _TAPS + width]

@@ -47,13 +47,11 @@ def test_lags_read_in_parts_are_those_of_the_whole(size: tuple[int, int]) -> Non
 
 def test_an_inverse_filter_undoes_its_psf(photo_tensor: Tensor) -> None:
     point = framed(torch.ones((1, 1)))
-    both = filter_both(photo_tensor, inverse_filter(point, torch.full((1, 1), -9.0)))
+    both = filter_both(photo_tensor, inverse_filter(point, 1e-4))
     assert torch.allclose(both, photo_tensor.repeat(1, 2, 1, 1), atol=1e-3)
     shake = motion_psf(16, seed=3).float()
     blurred = convolve(photo_tensor, shake)
-    right, mirrored = filter_both(blurred, inverse_filter(framed(shake), torch.full((1, 1), -7.0))).split(
-        3, 1
-    )
+    right, mirrored = filter_both(blurred, inverse_filter(framed(shake), 1e-3)).split(3, 1)
     inner = (..., slice(50, -50), slice(50, -50))
     gain = [
         float(psnr(y[inner], photo_tensor[inner]) - psnr(blurred[inner], photo_tensor[inner]))
