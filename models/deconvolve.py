@@ -71,6 +71,28 @@ class DeconvolveNet(GuidedNet):
         logits = said[:, 0] + 2 * correlation.clamp(min=3e-3).log()
         return logits.flatten(1).softmax(1)
 
+    def forward(
+        self,
+        x: Tensor,
+        seen: Tensor | None = None,
+        *,
+        view: Tensor | None = None,
+        parts: bool = False,
+        psf: Tensor | None = None,
+    ) -> Tensor | dict[str, Tensor]:
+        """See :class:`GuidedNet`.
+
+        Args:
+            psf: in training the true ones. Every other sample is inverted by it instead of by what was found, so that
+                f learns what a good inversion is worth before there are any.
+        """
+        if psf is None:
+            return super().forward(x, seen, view=view, parts=parts)
+        found = self.look(self.glance(x) if view is None else view)
+        every_other = torch.arange(len(x), device=x.device)[:, None] % 2 == 0
+        made = super().forward(x, torch.where(every_other, psf.flatten(1).to(found), found), parts=parts)
+        return made | {"psf": found.view_as(psf)} if isinstance(made, dict) else made
+
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
         """Parts "picture", "psf" (``B x 1 x 63 x 63``), and "either" (a to d, ``B x 12 x H x W``) of whole windows."""
         psf = seen.view(-1, 1, _SIDE, _SIDE)

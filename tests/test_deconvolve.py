@@ -87,6 +87,12 @@ def test_windows_equal_the_whole_and_the_psf_gets_a_gradient() -> None:
     x = torch.rand((1, 3, 260, 300))
     found = net(x, parts=True)
     assert found["psf"].sum().item() == pytest.approx(1) and found["picture"].shape == x.shape
+    true = framed(disc_psf(3))
+    told = net(x.repeat(2, 1, 1, 1), view=lags(x).repeat(2, 1, 1, 1), parts=True, psf=true.repeat(2, 1, 1, 1))
+    assert torch.equal(told["psf"][0], told["psf"][1]) and torch.allclose(
+        told["picture"][1:], found["picture"], atol=1e-5
+    )
+    assert torch.allclose(told["picture"][:1], net(x, true.flatten(1)), atol=1e-5)
     found["picture"].square().mean().backward()
     assert float(net.find.tail.weight.grad.abs().sum()) > 0
     with torch.no_grad():

@@ -136,6 +136,8 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
         told = (batch["conditions"],) if config.conditions else ()
         views = [batch[key] for key in ("view", "lags") if key in batch]
         asked: dict[str, Any] = {"view": views[0]} if views else {}
+        if "psf" in batch:
+            asked["psf"] = batch["psf"]
         if not config.parts:
             return loss(net(batch["degraded"], *told, **asked).float(), batch["clean"])
         parts = net(batch["degraded"], *told, **asked, parts=True)
