@@ -186,6 +186,8 @@ def test_lists_of_degradations_and_models() -> None:
     assert code == 0 and any(line.split()[:1] == ["identity"] for line in text.splitlines())
     _, rows, _ = call("models", "--json", "-")
     assert "identity" in [row["name"] for row in json.loads(rows)]
+    code, text, _ = call("models", "denoise")
+    assert code == 0 and "values it takes: sigma, turns" in text
     code, text, _ = call("models", "identity", "--verify")
     assert code == 0 and "identity" in text
 

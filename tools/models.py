@@ -34,7 +34,7 @@ def models(
         wanted = [*restorers.names(), *(n for n in SHIPPED if n not in restorers.names() and verify)]
     else:
         wanted = [name]
-    rows = [_row(n, verify) for n in wanted]
+    rows = [_row(n, verify, alone=name is not None) for n in wanted]
     if json != "-":
         sys.stdout.write(_table(rows) if name is None else _card(rows[0]))
     emit_json(rows if name is None else rows[0], json)
@@ -45,7 +45,7 @@ def models(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _row(name: str, verify: bool) -> dict[str, Any]:
+def _row(name: str, verify: bool, *, alone: bool) -> dict[str, Any]:
     from restore import restorers
     from restore.models.registry import SHIPPED, load_shipped
 
@@ -61,6 +61,8 @@ def _row(name: str, verify: bool) -> dict[str, Any]:
         row = dict(restorers.describe(name))
     if name in SHIPPED:
         row["sha256"] = SHIPPED[name].sha256
+    if alone and "kind" in row and row["task"] != "estimate":
+        row["takes"] = sorted(restorers.takes(name))
     if verify:
         row["verified"], row["problem"] = None, None
         if name in SHIPPED:
@@ -93,6 +95,8 @@ def _card(row: dict[str, Any]) -> str:
         text = card.read_text(encoding="utf-8").rstrip() + "\n"
     else:
         text = f"{row['name']}: {row['description']}\ntask: {row['task']}\nkind: {row['kind']}\n"
+    if row.get("takes"):
+        text += f"\nvalues it takes: {', '.join(row['takes'])}\n"
     if "sha256" in row:
         text += f"\nsha256: {row['sha256']}\n"
     return text + (f"weights: {_state(row).strip()}\n" if _state(row) else "")

@@ -9,8 +9,8 @@ from restore.engines import ENGINES
 from restore.errors import RestoreError, UsageError, WeightsError, unknown
 from restore.inverse import open_known
 from restore.models.community import PICKLES
-from restore.models.registry import SHIPPED, load_shipped, recipe_path
-from restore.models.weights import is_ours, read_weights
+from restore.models.registry import SHIPPED, load_file, load_shipped, recipe_path
+from restore.models.weights import is_ours
 from restore.names import Value, parse_name
 from restore.restorers.auto import DESCRIPTION, AutoRestorer
 from restore.restorers.auto import NAME as AUTO
@@ -19,7 +19,7 @@ from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
-from restore.restorers.learned import load_learned
+from restore.restorers.learned import load_learned, values_of
 from restore.restorers.solvers import SOLVERS
 from restore.runtime import pick_device
 
@@ -69,14 +69,14 @@ def takes(name: str) -> set[str]:
         UsageError: an unknown name.
     """
     if _is_weight_file(name):
-        return set(read_weights(Path(name))[1].get("conditions", ())) if is_ours(Path(name)) else set()
+        return set(values_of(*load_file(Path(name)))) if is_ours(Path(name)) else set()
     name, _ = parse_name(name)
     if name in METHODS_TABLE:
         return set(METHODS_TABLE[name].takes)
     if name in SOLVERS:
         return set(SOLVERS[name].takes)
     if name in SHIPPED:
-        return set(load_shipped(name)[1].get("conditions", ()))
+        return set(values_of(*load_shipped(name)))
     describe(name)
     return set()
 

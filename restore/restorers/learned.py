@@ -155,6 +155,24 @@ class MaskedRestorer(LearnedRestorer):
         return torch.where(mask > 0, y, picture)  # what is known stays, bit for bit
 
 
+def _kind(about: ModelSpec) -> type[LearnedRestorer]:
+    return MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
+
+
+def _about(net: Any, header: dict[str, Any]) -> ModelSpec | None:
+    """The face that a weight file's header gives its network; None for one that restores nothing by itself."""
+    face = getattr(net, "spec", None)
+    return None if face is None else face(task=str(header["task"]), conditions=tuple(header["conditions"]))
+
+
+def values_of(net: nn.Module, header: dict[str, Any]) -> tuple[str, ...]:
+    """The values that a network's restorer takes: what it is told, and in how many positions it is asked."""
+    about = _about(net, header)
+    if about is None:
+        return ()
+    return (*about.conditions, *(("turns",) if _kind(about) is LearnedRestorer else ()))
+
+
 def load_learned(
     name: str,
     *,
@@ -172,14 +190,13 @@ def load_learned(
     """
     shipped = SHIPPED.get(name)
     net, header = load_shipped(name) if shipped else load_file(Path(name))
-    face: Any = getattr(net, "spec", None)
-    if face is None:
+    about = _about(net, header)
+    if about is None:
         raise UsageError(
             f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
         )
-    about: ModelSpec = face(task=str(header["task"]), conditions=tuple(header["conditions"]))
-    kind = MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
-    check_values(name, values, (*about.conditions, *(("turns",) if kind is LearnedRestorer else ())))
+    kind = _kind(about)
+    check_values(name, values, values_of(net, header))
     if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
         if engine not in ("auto", "torch"):
             raise UsageError(f"{name} is computed by torch only", hint="--engine torch")
