@@ -74,7 +74,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "denoise": Shipped(
         "denoise",
-        "2ba5d0d251a6ed581622d420709ef8de460be393b1b3021b2ff9f890e76de3a5",
+        "2fb9ed09249a58f8472656d31489939235887141beb8d933b3df6e5b822ae525",
         "colour and grey noise of any strength, found out or given (sigma)",
     ),
     "dejpeg": Shipped(
