@@ -127,6 +127,11 @@ SHIPPED: dict[str, Shipped] = {
         "6f31b54bfecb2619bdaa324f7bdc91f58cea348e696231fc6d690a7eef04d3eb",
         "colours and contrast that water took away",
     ),
+    "deblur": Shipped(
+        "deblur",
+        "0afd0eacdaae55d1f83efd8d51eb2e336d62930d9dd409f07dd38598ef15f927",
+        "camera shake and defocus; nobody says how much or where to",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
