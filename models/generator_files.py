@@ -26,7 +26,13 @@ from restore.models.weights import load_into
 MEAN_CODES = 100_000
 
 # Generators of the zoo; not among the registry's shipped models, which restore pictures.
-GENERATORS: dict[str, Shipped] = {}
+GENERATORS: dict[str, Shipped] = {
+    "fashion": Shipped(
+        "generate",
+        "3bf3bb38339c0840b127b31c98707aec33c23b2944e7e9e3aa0f5cf5338bdad0",
+        "clothes at 32 x 32, grey; for inversion",
+    ),
+}
 
 State = dict[str, Tensor]
 
