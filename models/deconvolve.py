@@ -135,5 +135,7 @@ def filter_both(x: Tensor, taps: Tensor) -> Tensor:
     size = [next_fast_len(n + 2 * _TAPS, real=True) for n in (height, width)]
     whole = torch.fft.rfft2(pad(x, _TAPS, _TAPS), s=size)
     kernels = torch.fft.rfft2(torch.cat([taps, taps.flip(-2, -1)], 1), s=size)
-    both = torch.fft.irfft2((kernels[:, :, None] * whole[:, None]).flatten(1, 2), s=size)
-    return both[..., 2 * _TAPS : 2 * _TAPS + height, 2 * _TAPS : 2 * _TAPS + width]
+    rows, columns = (slice(2 * _TAPS, 2 * _TAPS + n) for n in (height, width))
+    # One after another: a window's transforms together would be most of what a large picture needs.
+    made = [torch.fft.irfft2(whole * one[:, None], s=size)[..., rows, columns] for one in kernels.unbind(1)]
+    return torch.cat(made, 1)
