@@ -136,6 +136,5 @@ def filter_both(x: Tensor, taps: Tensor) -> Tensor:
     whole = torch.fft.rfft2(pad(x, _TAPS, _TAPS), s=size)
     kernels = torch.fft.rfft2(torch.cat([taps, taps.flip(-2, -1)], 1), s=size)
     rows, columns = (slice(2 * _TAPS, 2 * _TAPS + n) for n in (height, width))
-    # One after another: a window's transforms together would be most of what a large picture needs.
     made = [torch.fft.irfft2(whole * one[:, None], s=size)[..., rows, columns] for one in kernels.unbind(1)]
     return torch.cat(made, 1)

@@ -19,7 +19,7 @@ from restore.models.look import Read
 REACH = 31  # pixels; maps have sides of 2 * REACH + 1
 _SIDE = 128  # of the windows whose power is averaged (Welch 1967), pixels
 _WINDOWS = 1500  # of a large picture no more than about so many are looked at
-_FLOOR = 1e-7  # added to the power, about that of an eighth of a grey level
+_FLOOR = 1e-7  # added to the power, so that a flat picture has a logarithm
 
 
 def lags(x: Tensor) -> Tensor:

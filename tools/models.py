@@ -61,7 +61,7 @@ def _row(name: str, verify: bool, *, alone: bool) -> dict[str, Any]:
         row = dict(restorers.describe(name))
     if name in SHIPPED:
         row["sha256"] = SHIPPED[name].sha256
-    if alone and "kind" in row and row["task"] != "estimate":
+    if alone and row["task"] != "estimate":
         row["takes"] = sorted(restorers.takes(name))
     if verify:
         row["verified"], row["problem"] = None, None
