@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from restore.errors import UsageError
+
+
+class _Total(torch.autograd.Function):
+    """The sum over processes; every process's loss reaches every process's value."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
+        total = grad.clone()
+        dist.all_reduce(total)
+        return total
 
 
 @dataclass(frozen=True)
@@ -41,11 +58,7 @@ class Processes:
     def mean_with_gradient(self, values: Tensor) -> Tensor:
         """The mean over all values of all processes; gradients pass through it to every process."""
         mean = values.mean()
-        if self.count == 1:
-            return mean
-        from torch.distributed.nn.functional import all_reduce
-
-        return all_reduce(mean) / self.count
+        return mean if self.count == 1 else _Total.apply(mean) / self.count
 
     def average_gradients(self, nets: Iterable[nn.Module]) -> None:
         """Replaces every gradient by its mean over processes.
@@ -84,6 +97,9 @@ def join_processes(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # Imported later (optimisers do), its default arguments would keep the group, whose threads then outlive
+    # `destroy_process_group` and now and then abort the process as it ends.
+    importlib.import_module("torch.distributed.nn")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
