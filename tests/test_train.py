@@ -171,6 +171,21 @@ def test_schedule() -> None:
     rates = [learning_rate(config, s) for s in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9:50] == [1.0] * 41
     assert rates[75] == pytest.approx(0.5) and 0 < rates[99] < 1e-3
+    found = {"parts": {"mask": 1.0}, "mask": ["scratches"]}
+    staged = tiny(
+        steps=150,
+        warmup=10,
+        decay_share=0.5,
+        lr=1.0,
+        first_part="mask",
+        first_share=1 / 3,
+        first_lr=2.0,
+        **found,
+    )
+    assert [learning_rate(staged, s) for s in range(50)] == pytest.approx(
+        [0.2 * min(s + 1, 10) for s in range(50)]
+    )
+    assert [learning_rate(staged, s + 50) for s in range(100)] == rates
 
 
 def test_batches_depend_on_seed_and_step_alone(samples: Path) -> None:

@@ -52,6 +52,10 @@ class Config(Recipe):
     lr: float = 1e-3
     warmup: int = 200
     decay_share: float = 1.0  # the cosine to zero takes the last share of the steps; 1: all of them
+    # the first share of the steps trains one part of the answer alone (finding comes before filling)
+    first_part: str = ""
+    first_share: float = 0.0
+    first_lr: float = 1e-3
     clip: float = 0.5
     ema: float = 0.999
     weight_decay: float = 0.0
@@ -69,6 +73,11 @@ class Config(Recipe):
     validate_every: int = 1000
 
     @property
+    def first_steps(self) -> int:
+        """How many steps train ``first_part`` alone."""
+        return round(self.steps * self.first_share)
+
+    @property
     def scale(self) -> int:
         """Pixels of the clean picture per pixel of the degraded one along a side."""
         return int(self.arch.get("scale", 1))
@@ -84,6 +93,9 @@ def _ranges(c: Config) -> list[str]:
         "crop": c.crop >= 8,
         "late_crop": c.late_crop >= 8,
         "lr": c.lr > 0,
+        "first_lr": c.first_lr > 0,
+        "first_part": not c.first_part or c.first_part in c.parts,
+        "first_share": 0 <= c.first_share <= 1 - c.late_share and bool(c.first_share) == bool(c.first_part),
         "warmup": c.warmup >= 0,
         "clip": c.clip > 0,
         "ema": 0 <= c.ema < 1,

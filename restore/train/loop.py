@@ -34,10 +34,17 @@ class Fit:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Linear warm-up, flat, then a cosine to zero over the last ``decay_share`` of the steps."""
+    """Linear warm-up, flat, then a cosine to zero over the last ``decay_share`` of the steps.
+
+    Steps that train a first part alone have a warm-up and a flat rate of their own.
+    """
+    first = config.first_steps
+    if step < first:
+        return config.first_lr * min(1.0, (step + 1) / max(1, config.warmup))
+    step, steps = step - first, config.steps - first
     warm = min(1.0, (step + 1) / max(1, config.warmup))
-    start = config.steps * (1 - config.decay_share)
-    progress = max(0.0, (step - start) / max(1.0, config.steps - start))
+    start = steps * (1 - config.decay_share)
+    progress = max(0.0, (step - start) / max(1.0, steps - start))
     return config.lr * warm * 0.5 * (1 + math.cos(math.pi * progress))
 
 

@@ -138,6 +138,9 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
         asked: dict[str, Any] = {"view": views[0]} if views else {}
         if "psf" in batch:
             asked["psf"] = batch["psf"]
+        if number < config.first_steps:
+            of, target = _OF_PART[config.first_part]
+            return of(net(batch["degraded"], *told, **asked, parts=config.first_part).float(), batch[target])
         if not config.parts:
             return loss(net(batch["degraded"], *told, **asked).float(), batch["clean"])
         parts = net(batch["degraded"], *told, **asked, parts=True)

@@ -43,9 +43,11 @@ class Processes:
         """Whether this one writes, validates and reports."""
         return self.rank == 0
 
-    def wrap(self, net: nn.Module) -> nn.Module:
-        """The network with gradients averaged over processes."""
-        return nn.parallel.DistributedDataParallel(net) if self.count > 1 else net
+    def wrap(self, net: nn.Module, *, partly: bool = False) -> nn.Module:
+        """The network with gradients averaged over processes; ``partly``: steps may use a part of it alone."""
+        if self.count == 1:
+            return net
+        return nn.parallel.DistributedDataParallel(net, find_unused_parameters=partly)
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of ``value`` over processes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def train(
             device=where,
             precision=precision,
             resume=resume,
-            wrap=processes.wrap,
+            wrap=partial(processes.wrap, partly=bool(config.first_part)),
             mean_over_processes=processes.mean,
             is_main=processes.is_main,
             report=say,
