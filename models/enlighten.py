@@ -5,11 +5,11 @@ picture, weighs every skip and the middle of the network, and weighs what is add
 stays as it is by construction.
 
 The defaults are the published network. Two knobs make it cheap on a CPU without another design: ``shrink`` lets the
-trunk work at a part of the resolution, and other heads then predict gains and offsets per colour,
-``r = tanh(gain x + offset)``. The gains are smooth maps, so the detail is the picture's own. The offsets are smooth as
-well (``affine``: it cannot draw a grid, and cannot take noise away either) or a value for every pixel (``detail``).
-With them what is added is weighed by each colour's own distance from white, ``y = x + r (1 - x)``: no channel can be
-pushed beyond white, so a coloured lamp is not burnt out either.
+trunk work at a part of the resolution, and other heads then predict smooth maps, so that the detail is the picture's
+own. ``affine`` adds gains and offsets weighed by each colour's own distance from white,
+``y = x + tanh(gain x + offset)(1 - x)``. ``gain`` does what more light would do: it multiplies,
+``y = x g / (1 + (g - 1) v) + d A``, where v is the brightest channel, so hues and saturation stay, black stays black
+and a lamp is not burnt out; d is a value for every pixel, to take noise away (and nothing at white).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from restore.image import GREY
 from restore.models.spec import ModelSpec
 
 NORMS = ("batch", "group", "instance", "pixel", "none")
-HEADS = ("residual", "affine", "detail")
+HEADS = ("residual", "affine", "gain")
+LARGEST_GAIN = 3.5  # its logarithm: 33 times
 
 
 class PixelNorm(nn.Module):
@@ -49,8 +50,9 @@ class EnlightenGenerator(nn.Module):
             tiles are not equal to the whole.
         attention: ``luma``, or ``none`` (A = 1 everywhere, for the ablation).
         shrink: the trunk works at 1 / shrink of the resolution.
-        head: ``residual`` (published), ``affine`` (smooth gains and offsets) or ``detail`` (smooth gains and an offset
-            for every pixel; the trunk then sees every pixel too, packed into channels instead of averaged).
+        head: ``residual`` (published), ``affine`` (smooth gains and offsets) or ``gain`` (a smooth gain with a small
+            balance of the colours, and an offset for every pixel; the trunk then sees every pixel too, packed into
+            channels instead of averaged, and the square root of the picture, so that the dark is spread out).
 
     ``forward(x)`` takes ``B x 3 x H x W`` in [0, 1] of any size; the result is not clamped. Inside, values are in
     [-1, 1] as published.
@@ -80,7 +82,7 @@ class EnlightenGenerator(nn.Module):
         self.multiple = shrink * 2**pools
         self.radius = _radius(pools, shrink)
         widths = [base * 2**level for level in range(pools + 1)]
-        packed = shrink**2 if head == "detail" else 1
+        packed = shrink**2 if head == "gain" else 1
         inputs = [4 * packed, *widths[:-2]]
         self.encoder = nn.ModuleList(
             nn.Sequential(_block(a, b, norm), _block(b, b, norm))
@@ -93,11 +95,11 @@ class EnlightenGenerator(nn.Module):
             nn.Sequential(_block(2 * w, w, norm), _block(w, w, norm if level else "none"))
             for level, w in enumerate(widths[:-1])
         )
-        self.head = nn.Conv2d(base, {"residual": 3, "affine": 6, "detail": 3 + 3 * packed}[head], 1)
+        self.head = nn.Conv2d(base, {"residual": 3, "affine": 6, "gain": 4 + 3 * packed}[head], 1)
         self.apply(_start_small if norm != "none" else _start_by_fan)
-        if head == "detail":  # all pixels of a cell start alike, else the first pictures have a grid
+        if head == "gain":  # all pixels of a cell start alike, else the first pictures have a grid
             with torch.no_grad():
-                alike = self.head.weight[3:].view(3, packed, base, 1, 1)
+                alike = self.head.weight[4:].view(3, packed, base, 1, 1)
                 alike.copy_(alike[:, :1].clone().expand_as(alike))
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
@@ -119,20 +121,29 @@ class EnlightenGenerator(nn.Module):
         height, width = x.shape[-2:]
         padded = _pad_to(x, self.multiple)
         attention = dark_attention(padded) if self.attention == "luma" else torch.ones_like(padded[:, :1])
-        maps = self._maps(2 * padded - 1, attention)
+        shown = padded.clamp(min=0).sqrt() if self.head_kind == "gain" else padded
+        maps = self._maps(2 * shown - 1, attention)
         if self.head_kind == "residual":
             residual = 0.5 * self._enlarged(maps, padded)
-        else:
-            gain, offset = maps.split([3, maps.shape[1] - 3], 1)
-            smooth = self.head_kind == "affine" or self.shrink == 1
-            offset = (
-                self._enlarged(offset, padded) if smooth else F.pixel_shuffle(offset, self.shrink).to(x.dtype)
-            )
-            residual = torch.tanh(self._enlarged(gain, padded) * padded + 0.5 * offset)
+        elif self.head_kind == "affine":
+            gain, offset = self._enlarged(maps, padded).split([3, 3], 1)
+            residual = torch.tanh(gain * padded + 0.5 * offset)
             if self.attention == "luma":
                 attention = (1 - padded).clamp(min=0)
+        else:
+            lit, attention = self._lit(padded, maps, attention), torch.ones_like(attention)
+            residual = lit - padded
         residual, attention = residual[..., :height, :width], attention[..., :height, :width]
         return x + residual * attention, residual, attention
+
+    def _lit(self, x: Tensor, maps: Tensor, attention: Tensor) -> Tensor:
+        """The picture under more light: the head ``gain``."""
+        light, balance, offset = maps.split([1, 3, maps.shape[1] - 4], 1)
+        logs = LARGEST_GAIN * torch.sigmoid(self._enlarged(light, x) - 1)
+        gain = torch.exp(logs + 0.3 * torch.tanh(self._enlarged(balance, x)))
+        brightest = x.amax(1, keepdim=True).clamp(0, 1)
+        offset = F.pixel_shuffle(offset, self.shrink).to(x.dtype)
+        return x * gain / (1 + (gain - 1) * brightest) + torch.tanh(0.5 * offset) * attention
 
     def _enlarged(self, maps: Tensor, like: Tensor) -> Tensor:
         """Maps of the trunk at the size and in the precision of ``like``, without corners."""
@@ -144,7 +155,7 @@ class EnlightenGenerator(nn.Module):
         """What the head says, at the resolution of the trunk, for sides on the grid."""
         h = torch.cat([x, attention], 1)
         attentions, skips = [F.avg_pool2d(attention, self.shrink)], []
-        h = F.pixel_unshuffle(h, self.shrink) if self.head_kind == "detail" else F.avg_pool2d(h, self.shrink)
+        h = F.pixel_unshuffle(h, self.shrink) if self.head_kind == "gain" else F.avg_pool2d(h, self.shrink)
         for level in self.encoder:
             h = level(h)
             skips.append(h * attentions[-1])

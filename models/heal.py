@@ -77,7 +77,7 @@ def local_contrast(x: Tensor) -> Tensor:
 
 
 def _box(x: Tensor) -> Tensor:
-    """Means over squares of 2 _REACH + 1 pixels; the border is repeated. Channels first: pooling is slow with them last."""
+    """Means over squares of 2 _REACH + 1 pixels; the border is repeated. Channels come first: else pooling is slow."""
     side = 2 * _REACH + 1
     padded = F.pad(x.contiguous(), (_REACH,) * 4, mode="replicate")
     return F.avg_pool2d(F.avg_pool2d(padded, (side, 1), stride=1), (1, side), stride=1)

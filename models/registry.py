@@ -132,6 +132,11 @@ SHIPPED: dict[str, Shipped] = {
         "0afd0eacdaae55d1f83efd8d51eb2e336d62930d9dd409f07dd38598ef15f927",
         "camera shake and defocus; nobody says how much or where to",
     ),
+    "sr-real": Shipped(
+        "upscale",
+        "07b21812bf8320c5aa587993d98dc7d400e2eb918835d3ae47fded23a885e69a",
+        "four times as large, of pictures that are also blurred, noisy and coded",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
