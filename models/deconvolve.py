@@ -36,7 +36,8 @@ class DeconvolveNet(GuidedNet):
     ``look`` says the psf (63 x 63, its sum 1).
     """
 
-    side = 0  # no thumbnail
+    view = "lags"
+    window = 512  # each pixel is held in 15 channels and their spectra
 
     def __init__(
         self,

@@ -8,17 +8,22 @@ The defaults are the published network. Two knobs make it cheap on a CPU without
 trunk work at a part of the resolution, and other heads then predict smooth maps, so that the detail is the picture's
 own. ``affine`` adds gains and offsets weighed by each colour's own distance from white,
 ``y = x + tanh(gain x + offset)(1 - x)``. ``gain`` does what more light would do: it multiplies,
-``y = x g / (1 + (g - 1) v) + d A``, where v is the brightest channel, so hues and saturation stay, black stays black
-and a lamp is not burnt out; d is a value for every pixel, to take noise away (and nothing at white).
+``z = x g / (1 + (g - 1) v)``, where v is the brightest channel, so hues and saturation stay, black stays black and a
+lamp is not burnt out. More light shows the noise of the dark: ``refine`` is a residual U-Net that takes it away,
+``y = z - f(z, x) A``, and may start from a denoiser.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.image import GREY
+from restore.models.resunet import ResUNet, grown_around
 from restore.models.spec import ModelSpec
 
 NORMS = ("batch", "group", "instance", "pixel", "none")
@@ -51,8 +56,8 @@ class EnlightenGenerator(nn.Module):
         attention: ``luma``, or ``none`` (A = 1 everywhere, for the ablation).
         shrink: the trunk works at 1 / shrink of the resolution.
         head: ``residual`` (published), ``affine`` (smooth gains and offsets) or ``gain`` (a smooth gain with a small
-            balance of the colours, and an offset for every pixel; the trunk then sees every pixel too, packed into
-            channels instead of averaged, and the square root of the picture, so that the dark is spread out).
+            balance of the colours; the trunk then sees the square root of the picture, so that the dark is spread out).
+        refine: widths of f, at half resolution with two blocks a level; empty: none.
 
     ``forward(x)`` takes ``B x 3 x H x W`` in [0, 1] of any size; the result is not clamped. Inside, values are in
     [-1, 1] as published.
@@ -67,6 +72,7 @@ class EnlightenGenerator(nn.Module):
         attention: str = "luma",
         shrink: int = 1,
         head: str = "residual",
+        refine: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -82,8 +88,7 @@ class EnlightenGenerator(nn.Module):
         self.multiple = shrink * 2**pools
         self.radius = _radius(pools, shrink)
         widths = [base * 2**level for level in range(pools + 1)]
-        packed = shrink**2 if head == "gain" else 1
-        inputs = [4 * packed, *widths[:-2]]
+        inputs = [4, *widths[:-2]]
         self.encoder = nn.ModuleList(
             nn.Sequential(_block(a, b, norm), _block(b, b, norm))
             for a, b in zip(inputs, widths[:-1], strict=True)
@@ -95,12 +100,15 @@ class EnlightenGenerator(nn.Module):
             nn.Sequential(_block(2 * w, w, norm), _block(w, w, norm if level else "none"))
             for level, w in enumerate(widths[:-1])
         )
-        self.head = nn.Conv2d(base, {"residual": 3, "affine": 6, "gain": 4 + 3 * packed}[head], 1)
+        self.head = nn.Conv2d(base, {"residual": 3, "affine": 6, "gain": 4}[head], 1)
         self.apply(_start_small if norm != "none" else _start_by_fan)
-        if head == "gain":  # all pixels of a cell start alike, else the first pictures have a grid
-            with torch.no_grad():
-                alike = self.head.weight[4:].view(3, packed, base, 1, 1)
-                alike.copy_(alike[:, :1].clone().expand_as(alike))
+        self.refine = None
+        if refine:  # after the trunk's own start
+            self.refine = ResUNet(
+                widths=refine, blocks=(2,) * len(refine), unshuffle=2, conditions=0, extra=3
+            )
+            self.multiple = math.lcm(self.multiple, self.refine.multiple)
+            self.radius += self.refine.radius
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -113,11 +121,22 @@ class EnlightenGenerator(nn.Module):
             tiling="discouraged" if per_picture else "supported",
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.light(x)[0]
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a plain ResUNet, a denoiser's, become those of ``refine``; everything else starts as it is."""
+        return dict(state) if self.refine is None else grown_around(self, "refine", state)
+
+    def forward(self, x: Tensor, *, noisy: bool = False) -> Tensor:
+        """The enhanced picture; ``noisy``: before ``refine``, what more light alone makes of it."""
+        height, width = x.shape[-2:]
+        lit = self.light(x)[0]
+        if self.refine is None or noisy:
+            return lit
+        both = _pad_to(torch.cat([lit, x], 1), self.refine.multiple)
+        residual = self.refine.residual(both)[..., :height, :width]
+        return lit - residual.to(x.dtype) * dark_attention(x)
 
     def light(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The enhanced picture, the residual r in [0, 1] units, and what weighs it (``B x 1`` or ``B x 3 x H x W``)."""
+        """The picture in more light, the residual r in [0, 1] units, what weighs it (``B x 1`` or ``3 x H x W``)."""
         height, width = x.shape[-2:]
         padded = _pad_to(x, self.multiple)
         attention = dark_attention(padded) if self.attention == "luma" else torch.ones_like(padded[:, :1])
@@ -131,19 +150,13 @@ class EnlightenGenerator(nn.Module):
             if self.attention == "luma":
                 attention = (1 - padded).clamp(min=0)
         else:
-            lit, attention = self._lit(padded, maps, attention), torch.ones_like(attention)
-            residual = lit - padded
+            logs, balance = self._enlarged(maps, padded).split([1, 3], 1)
+            gain = torch.exp(LARGEST_GAIN * torch.sigmoid(logs - 1) + 0.3 * torch.tanh(balance))
+            brightest = padded.amax(1, keepdim=True).clamp(0, 1)
+            residual = padded * (gain / (1 + (gain - 1) * brightest) - 1)
+            attention = torch.ones_like(attention)
         residual, attention = residual[..., :height, :width], attention[..., :height, :width]
         return x + residual * attention, residual, attention
-
-    def _lit(self, x: Tensor, maps: Tensor, attention: Tensor) -> Tensor:
-        """The picture under more light: the head ``gain``."""
-        light, balance, offset = maps.split([1, 3, maps.shape[1] - 4], 1)
-        logs = LARGEST_GAIN * torch.sigmoid(self._enlarged(light, x) - 1)
-        gain = torch.exp(logs + 0.3 * torch.tanh(self._enlarged(balance, x)))
-        brightest = x.amax(1, keepdim=True).clamp(0, 1)
-        offset = F.pixel_shuffle(offset, self.shrink).to(x.dtype)
-        return x * gain / (1 + (gain - 1) * brightest) + torch.tanh(0.5 * offset) * attention
 
     def _enlarged(self, maps: Tensor, like: Tensor) -> Tensor:
         """Maps of the trunk at the size and in the precision of ``like``, without corners."""
@@ -155,7 +168,7 @@ class EnlightenGenerator(nn.Module):
         """What the head says, at the resolution of the trunk, for sides on the grid."""
         h = torch.cat([x, attention], 1)
         attentions, skips = [F.avg_pool2d(attention, self.shrink)], []
-        h = F.pixel_unshuffle(h, self.shrink) if self.head_kind == "gain" else F.avg_pool2d(h, self.shrink)
+        h = F.avg_pool2d(h, self.shrink)
         for level in self.encoder:
             h = level(h)
             skips.append(h * attentions[-1])

@@ -26,6 +26,12 @@ class GuidedNet(nn.Module, ABC):
     refine: ResUNet
     multiple: int
     radius: int
+    window: int = 0  # pixels, where the usual window would hold too much
+
+    @property
+    def view(self) -> str:
+        """What :meth:`look` is shown, as recipes name it (:func:`restore.models.views.view_of`)."""
+        return f"thumbnail:{self.side}"
 
     @abstractmethod
     def look(self, view: Tensor) -> Tensor:
@@ -46,7 +52,12 @@ class GuidedNet(nn.Module, ABC):
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
         return ModelSpec(
-            task=task, multiple=self.multiple, radius=self.radius, conditions=conditions, looks=True
+            task=task,
+            multiple=self.multiple,
+            radius=self.radius,
+            conditions=conditions,
+            looks=True,
+            window=self.window,
         )
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,8 @@ class ModelSpec:
         tiling: "supported", or "discouraged" for networks with statistics over the whole picture.
         looks: it looks at the whole picture once (``seen = net.look(net.read_view(read, height, width))``), before it
             is given windows and what it saw (``net(window, seen)``).
+        window: side of the windows that a large picture is cut into, in pixels, where the caller names none; 0: the
+            usual one. Smaller for networks that hold much per pixel.
         mask: it takes the places to fill as a further channel behind the colours, 1 where they are missing.
     """
 
@@ -30,4 +32,5 @@ class ModelSpec:
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     tiling: str = "supported"
     looks: bool = False
+    window: int = 0
     mask: bool = False

@@ -71,7 +71,7 @@ def test_every_recipe_of_a_task_is_sound() -> None:
         net = build(config.architecture, config.arch)
         assert config.name == name and config.training_data and config.validation
         assert (
-            sum(p.numel() for p in net.parameters()) <= 2_000_000 and getattr(net, "side", 0) == config.view
+            sum(p.numel() for p in net.parameters()) <= 2_000_000 and getattr(net, "view", "") == config.view
         )
 
 

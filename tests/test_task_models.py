@@ -57,14 +57,14 @@ TASKS: dict[str, dict[str, Any]] = {
         "task": "dehaze",
         "degradation": ["haze:severity=0.5..5"],
         "validation": ["haze:severity=3"],
-        "view": 64,
+        "view": "thumbnail:64",
         "parts": {"inverted": 0.5},
     },
     "retouch": {
         "task": "lowlight",
         "degradation": ["lowlight:severity=1..5"],
         "validation": ["lowlight:severity=3"],
-        "view": 64,
+        "view": "thumbnail:64",
         "parts": {"inverted": 0.5},
     },
     "heal": {
@@ -153,7 +153,13 @@ def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path, tmp_pat
     medium = batch_maker(config_of("medium"), pictures, cpu)
     first, again = medium(1), batch_maker(config_of("medium"), pictures, cpu)(1)
     assert first["view"].shape == (4, 3, 64, 64) and torch.equal(first["view"], again["view"])
-    for wrong in ({"view": 32}, {"parts": {"inverted": -1}}, {"mask": ["noise"]}, {"mask": ["mask"]}):
+    for wrong in (
+        {"view": "thumbnail:32"},
+        {"view": "lag"},
+        {"parts": {"inverted": -1}},
+        {"mask": ["noise"]},
+        {"mask": ["mask"]},
+    ):
         with pytest.raises(ConfigError):
             train(
                 config_of("medium", **wrong),

@@ -72,7 +72,7 @@ class LearnedRestorer(Restorer):
             spec,
             fingerprint=fingerprint,
             device=device,
-            tile=window_side(about.tiling, tile),
+            tile=window_side(about.tiling, tile or about.window or None),
         )
         self.net = net.to(device).to(memory_format=torch.channels_last)
         self._compute = Computed(

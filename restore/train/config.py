@@ -40,8 +40,7 @@ class Config(Recipe):
     field: int = 0
     reuse: int = 1
     # what the network is shown and asked besides the picture
-    view: int = 0  # side of the thumbnail of the whole field; 0: none
-    lags: bool = False  # how the whole field correlates with itself
+    view: str = ""  # of the whole field: lags, thumbnail:SIDE (restore.models.views)
     # degradations whose trace is the mask, to be found or, as an input, to be filled
     mask: tuple[str, ...] = ()
     mask_input: bool = False
@@ -107,7 +106,6 @@ def _ranges(c: Config) -> list[str]:
         "decay_share": 0 < c.decay_share <= 1,
         "field": c.field == 0 or c.field >= c.crop,
         "reuse": c.reuse >= 1,
-        "view": c.view >= 0,
         "mask": set(c.mask) <= set(TRACEABLE) and bool(c.mask) == (c.mask_input or "mask" in c.parts),
         "parts": all(isinstance(w, int | float) and w > 0 for w in c.parts.values()),
     }

@@ -50,9 +50,9 @@ def _cut(fields: Batch, row: int, size: int, scale: int, rng: np.random.Generato
     sample: Batch = {}
     for key, field in fields.items():
         one = field[row : row + 1]
-        if key in ("lags", "psf"):  # of the whole field, turned with it
+        if key in ("view", "psf"):  # of the whole field, turned with it
             one = _turned(one, flips)
-        elif one.ndim == 4 and key != "view":  # a view is of the whole field
+        elif one.ndim == 4:
             step = side // one.shape[-1]  # clean pixels per pixel of this plane
             y, x, n = top * scale // step, left * scale // step, size // step
             one = _turned(one[..., y : y + n, x : x + n], flips)

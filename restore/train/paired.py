@@ -16,8 +16,8 @@ from restore.image import quantise, to_grey
 from restore.losses import loss_named
 from restore.losses.mask import mask_loss
 from restore.losses.psf import either_loss, psf_loss
-from restore.models.lags import REACH, lags
-from restore.models.look import thumbnail
+from restore.models.lags import REACH
+from restore.models.views import view_of
 from restore.train.conditions import drawn_conditions, without_effect
 from restore.train.config import Config
 from restore.train.fields import Batch, Degrade, crops_of_fields
@@ -25,7 +25,11 @@ from restore.train.processes import share_of
 from restore.train.simulate import simulator
 
 # Parts of an answer with a loss and a target of their own; others are pictures.
-_OF_PART = {"mask": (mask_loss, "mask"), "psf": (psf_loss, "psf"), "either": (either_loss, "clean")}
+_OF_PART: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = {
+    "mask": (mask_loss, "mask"),
+    "psf": (psf_loss, "psf"),
+    "either": (either_loss, "clean"),
+}
 
 
 def in_late_phase(config: Config, step: int) -> bool:
@@ -93,9 +97,7 @@ def beside(config: Config, degraded: Tensor, params: Params) -> Batch:
     if config.mask_input:
         made["degraded"] = torch.cat([degraded * (1 - made["mask"]), made["mask"]], 1)
     if config.view:
-        made["view"] = thumbnail(degraded, config.view)
-    if config.lags:
-        made["lags"] = lags(degraded)
+        made["view"] = view_of(config.view, degraded)
     if "psf" in config.parts:
         made["psf"] = psf_trace(params, reach=REACH).to(degraded)
     return made
@@ -134,10 +136,7 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
     def step(net: nn.Module, batch: Batch, number: int) -> Tensor:
         loss = last if in_late_phase(config, number) else early
         told = (batch["conditions"],) if config.conditions else ()
-        views = [batch[key] for key in ("view", "lags") if key in batch]
-        asked: dict[str, Any] = {"view": views[0]} if views else {}
-        if "psf" in batch:
-            asked["psf"] = batch["psf"]
+        asked: dict[str, Any] = {key: batch[key] for key in ("view", "psf") if key in batch}
         if number < config.first_steps:
             of, target = _OF_PART[config.first_part]
             return of(net(batch["degraded"], *told, **asked, parts=config.first_part).float(), batch[target])

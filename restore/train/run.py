@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from restore.errors import ConfigError
-from restore.models.deconvolve import DeconvolveNet
 from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
@@ -122,16 +121,11 @@ def train(
 
 
 def _check_view(config: Config, net: nn.Module) -> None:
-    wanted = getattr(net, "side", 0)
+    wanted = getattr(net, "view", "")
     if config.step == "paired" and wanted != config.view:
         raise ConfigError(
-            f"view: {config.architecture} looks at a thumbnail of {wanted} pixels, got {config.view}",
-            hint=f"view = {wanted} in the recipe",
-        )
-    if config.step == "paired" and isinstance(net, DeconvolveNet) != config.lags:
-        raise ConfigError(
-            f"lags: got {config.lags} for {config.architecture}",
-            hint="lags = true for deconvolve, and no other",
+            f"view: {config.architecture} looks at {wanted or 'nothing'!r}, got {config.view!r}",
+            hint=f'view = "{wanted}" in the recipe',
         )
 
 

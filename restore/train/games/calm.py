@@ -42,7 +42,10 @@ def calm_pairs(
 
 
 def calm_loss(net: nn.Module, dim: Tensor, noisy: Tensor) -> Tensor:
-    """Mean absolute difference between the answers to both; no gradient goes through the one to ``dim``."""
+    """Mean absolute difference between the answers to both; no gradient goes through the one to ``dim``.
+
+    A network that takes noise away in a step of its own (``refine``) is asked for its answer to ``dim`` without it.
+    """
     with torch.no_grad():
-        target = net(dim).float()
+        target = (net(dim, noisy=True) if getattr(net, "refine", None) is not None else net(dim)).float()
     return (net(noisy).float() - target).abs().mean()
