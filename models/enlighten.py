@@ -151,7 +151,7 @@ class EnlightenGenerator(nn.Module):
                 attention = (1 - padded).clamp(min=0)
         else:
             logs, balance = self._enlarged(maps, padded).split([1, 3], 1)
-            gain = torch.exp(LARGEST_GAIN * torch.sigmoid(logs - 1) + 0.3 * torch.tanh(balance))
+            gain = torch.exp(LARGEST_GAIN * torch.sigmoid(logs - 1) + 0.15 * torch.tanh(balance))
             brightest = padded.amax(1, keepdim=True).clamp(0, 1)
             residual = padded * (gain / (1 + (gain - 1) * brightest) - 1)
             attention = torch.ones_like(attention)

@@ -151,6 +151,10 @@ def test_a_denoiser_becomes_the_second_step() -> None:
         lit = net(x, noisy=True)
         told = torch.full((1, 1), 10 / 255)
         expected = lit - (lit - denoiser(lit, told)) * dark_attention(x)
-        inner = (..., slice(20, -20), slice(20, -20))  # at the border the held condition is not padded with zeros
+        inner = (
+            ...,
+            slice(20, -20),
+            slice(20, -20),
+        )  # at the border the held condition is not padded with zeros
         assert torch.allclose(net(x)[inner], expected[inner], atol=1e-5)
         assert not torch.allclose(lit[inner], expected[inner], atol=1e-4)

@@ -224,8 +224,12 @@ def test_noise_is_taught_on_dimmed_good_pictures(folders) -> None:
         assert torch.equal(whole[key], torch.cat([p[key] for p in parts])), key
     light = whole["normal"].mean((1, 2, 3))
     ratio = (light / whole["dim"].mean((1, 2, 3)))[light > 0.02].tolist()  # a picture has a black corner
-    assert all(0.999 <= r <= 6.001 for r in ratio) and max(ratio) > 2
-    assert 0.005 < float((whole["noisy"] - whole["dim"]).std()) < 0.05
+    assert all(0.999 <= r <= 12 for r in ratio) and max(ratio) > 2
+    noise = whole["noisy"] - whole["dim"]
+    assert 0.005 < float(noise.std()) < 0.05
+    # The simulated camera's noise spreads over neighbours of its mosaic: 8 samples hold some of both kinds.
+    alike = ((noise[..., 1:] * noise[..., :-1]).mean((1, 2, 3)) / noise.square().mean((1, 2, 3))).tolist()
+    assert min(alike) < 0.15 < 0.2 < max(alike)
     plain = unpaired_batches(tiny(batch=8), sides, CPU)(0)
     assert "noisy" not in plain and torch.equal(plain["low"], whole["low"])
     net = torch.nn.Conv2d(3, 3, 3, padding=1)
