@@ -137,6 +137,11 @@ SHIPPED: dict[str, Shipped] = {
         "07b21812bf8320c5aa587993d98dc7d400e2eb918835d3ae47fded23a885e69a",
         "four times as large, of pictures that are also blurred, noisy and coded",
     ),
+    "raindrop": Shipped(
+        "raindrop",
+        "3bb4874ba402c3d6b1fa4e0a9661c993c92d740d2fc4443e9ead36847b9961df",
+        "drops on the lens or the window: found, then filled",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
