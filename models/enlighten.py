@@ -123,7 +123,8 @@ class EnlightenGenerator(nn.Module):
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet, a denoiser's, become those of ``refine``; everything else starts as it is."""
-        return dict(state) if self.refine is None else grown_around(self, "refine", state)
+        own = "middle_in.0.weight" in state
+        return dict(state) if own or self.refine is None else grown_around(self, "refine", state)
 
     def forward(self, x: Tensor, *, noisy: bool = False) -> Tensor:
         """The enhanced picture; ``noisy``: before ``refine``, what more light alone makes of it."""

@@ -146,6 +146,7 @@ def test_a_denoiser_becomes_the_second_step() -> None:
     denoiser.tail.weight.data.mul_(10)
     net = EnlightenGenerator(base=4, pools=1, norm="pixel", shrink=2, head="gain", refine=(8, 8)).eval()
     net.load_state_dict(net.grown_from(denoiser.state_dict()))
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in net.grown_from(net.state_dict()).items())
     x = 0.1 * picture(1, 3, 64, 64)
     with torch.no_grad():
         lit = net(x, noisy=True)

@@ -93,7 +93,9 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
 
     def generator(seen: Round) -> Terms:
         batch = seen.batch
-        out = seen.nets["generator"](batch["input"])
+        net = seen.nets["generator"]
+        out = net(batch["input"])
+        lit = out if getattr(net, "refine", None) is None else net(batch["input"], noisy=True)
         added = out - batch["input"]
         seen.left["out"] = out.detach()
         losses: dict[str, Tensor] = {}
@@ -108,11 +110,11 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
             losses[name] = config.weight(name) * term
         for name, view in (("feature", "global"), ("feature_local", "local")):
             if config.weight(name) > 0:
-                # Content is compared with the picture before it was darkened further.
-                ours, theirs = (views(batch, x, view) for x in (out, batch["low"]))
+                # Content is compared with the picture before it was darkened further, and before its noise is taken
+                # away: the dark picture's features hold that too.
+                ours, theirs = (views(batch, x, view) for x in (lit, batch["low"]))
                 losses[name] = config.weight(name) * self_feature(_given(features), ours, theirs)
         if config.weight("calm") > 0:
-            net = seen.nets["generator"]
             losses["calm"] = config.weight("calm") * calm_loss(net, batch["dim"], batch["noisy"])
         for name, term in _optional_terms(config, out, added).items():
             losses[name] = config.weight(name) * term
