@@ -16,6 +16,7 @@ from PIL import Image
 
 import restore
 from restore.errors import ConfigError, RestoreError, TrainingError, UsageError
+from restore.models.features import feature_net
 from restore.models.weights import read_weights
 from restore.train.games.board import set_up
 from restore.train.games.calm import calm_loss
@@ -24,8 +25,10 @@ from restore.train.games.data import open_sides
 from restore.train.games.health import validation_alarms, watcher
 from restore.train.games.play import Round, Rules, Turn, play
 from restore.train.games.run import play_recipe
-from restore.train.games.unpaired import patches_of, unpaired_batches
+from restore.train.games.unpaired import patches_of, unpaired_batches, unpaired_turns
+from restore.train.processes import Processes
 from restore.train.recipe import load_recipe, make_recipe
+from restore.train.run import start_network
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -236,6 +239,23 @@ def test_noise_is_taught_on_dimmed_good_pictures(folders) -> None:
     calm_loss(net, whole["dim"], whole["noisy"]).backward()
     assert net.weight.grad is not None and float(net.weight.grad.abs().sum()) > 0
     assert float(calm_loss(net, whole["dim"], whole["dim"]).detach()) == 0
+
+
+def test_critics_do_not_paint_with_the_part_that_takes_noise_away(folders) -> None:
+    arch = {"base": 4, "pools": 1, "norm": "pixel", "shrink": 2, "head": "gain", "refine": [4, 8]}
+    with pytest.raises(ConfigError, match="calm"):
+        tiny(arch=arch)
+    config = tiny(arch=arch, weights={"calm": 1.0})
+    sides = open_sides(config, data=None, low=folders[0], normal=folders[1], report=quiet)
+    torch.manual_seed(0)
+    nets = {"generator": start_network(config, None), **build_critics(config)}
+    seen = Round(nets, unpaired_batches(config, sides, CPU)(0), 0, {}, {})
+    losses, _ = unpaired_turns(config, feature_net(config.features), Processes())[0].terms(seen)
+    part = next(nets["generator"].refine.parameters())
+    trunk = nets["generator"].head.weight
+    for name, loss in losses.items():
+        reached = torch.autograd.grad(loss, [part, trunk], retain_graph=True, allow_unused=True)
+        assert (reached[0] is not None) == (name == "calm") and reached[1] is not None, name
 
 
 @pytest.mark.parametrize("without", ["local", "feature", "relativism"])

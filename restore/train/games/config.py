@@ -68,6 +68,10 @@ class GameConfig(Config):
                 found.append(f"weights: unknown term {name!r} ({did_you_mean(name, known)})")
             elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 found.append(f"weights.{name}: expected a number of 0 or more, got {value!r}")
+        if self.arch.get("refine") and self.step == "unpaired" and self.weight("calm") == 0:
+            found.append(
+                "weights.calm: nothing else teaches the part that takes the noise away (arch.refine)"
+            )
         for name, knobs in self.critics.items():
             if name not in CRITICS[self.step]:
                 found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from restore.data.crops import draw_crops
 from restore.degradations import sample as draw
@@ -94,8 +94,7 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
     def generator(seen: Round) -> Terms:
         batch = seen.batch
         net = seen.nets["generator"]
-        out = net(batch["input"])
-        lit = out if getattr(net, "refine", None) is None else net(batch["input"], noisy=True)
+        lit, out = _answer(net, batch["input"])
         added = out - batch["input"]
         seen.left["out"] = out.detach()
         losses: dict[str, Tensor] = {}
@@ -110,8 +109,7 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
             losses[name] = config.weight(name) * term
         for name, view in (("feature", "global"), ("feature_local", "local")):
             if config.weight(name) > 0:
-                # Content is compared with the picture before it was darkened further, and before its noise is taken
-                # away: the dark picture's features hold that too.
+                # Content is compared with the picture before it was darkened further.
                 ours, theirs = (views(batch, x, view) for x in (lit, batch["low"]))
                 losses[name] = config.weight(name) * self_feature(_given(features), ours, theirs)
         if config.weight("calm") > 0:
@@ -144,6 +142,21 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
     if critics:
         turns.append(Turn(tuple(critics), critic))
     return turns
+
+
+def _answer(net: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What holds the picture's content, and what the critics see.
+
+    Both are the answer, unless a second network takes the noise away: that one is taught by "calm" alone. Critics
+    would have it paint what well-lit pictures show, and features of the dark picture would have it keep the noise.
+    """
+    if getattr(net, "refine", None) is None:
+        out = net(x)
+        return out, out
+    lit = net(x, noisy=True)
+    with torch.no_grad():
+        noise = lit - net(x)
+    return lit, lit - noise
 
 
 def _given(features: FeatureNet | None) -> FeatureNet:
