@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from restore.degradations import imagenet_c_blur as blur
 from restore.degradations import imagenet_c_move as move
+from restore.degradations import imagenet_c_noise as noise
 from restore.degradations import imagenet_c_pixel as pixel
 from restore.degradations import imagenet_c_weather as weather
 from restore.degradations.base import Degradation
@@ -20,9 +21,9 @@ from restore.errors import unknown
 
 # Fifteen of the benchmark proper, then the four meant for validation.
 CORRUPTIONS: dict[str, Degradation] = {
-    "gaussian_noise": pixel.GAUSSIAN,
-    "shot_noise": pixel.SHOT,
-    "impulse_noise": pixel.IMPULSE,
+    "gaussian_noise": noise.GAUSSIAN,
+    "shot_noise": noise.SHOT,
+    "impulse_noise": noise.IMPULSE,
     "defocus_blur": blur.DEFOCUS,
     "glass_blur": move.GLASS,
     "motion_blur": blur.MOTION,
@@ -35,7 +36,7 @@ CORRUPTIONS: dict[str, Degradation] = {
     "elastic_transform": move.ELASTIC,
     "pixelate": pixel.PIXELATE,
     "jpeg_compression": pixel.JPEG,
-    "speckle_noise": pixel.SPECKLE,
+    "speckle_noise": noise.SPECKLE,
     "gaussian_blur": blur.GAUSSIAN,
     "spatter": SPATTER,
     "saturate": pixel.SATURATE,
