@@ -142,6 +142,16 @@ SHIPPED: dict[str, Shipped] = {
         "3bb4874ba402c3d6b1fa4e0a9661c993c92d740d2fc4443e9ead36847b9961df",
         "drops on the lens or the window: found, then filled",
     ),
+    "enlighten": Shipped(
+        "enlighten",
+        "0296ecc35e0bd86f8aeb01ea1b5e4a4d289051834cef387f25dc3d0d90e7cbb8",
+        "dark pictures made light, learnt without pairs",
+    ),
+    "sr-x3": Shipped(
+        "upscale",
+        "ed43a2b608233845d3578ae4f7537fd3b7780a6b7d0eac39b435625540a3239b",
+        "three times as large, of clean pictures",
+    ),
     "noise-level": Shipped(
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
