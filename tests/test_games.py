@@ -245,12 +245,15 @@ def test_critics_do_not_paint_with_the_part_that_takes_noise_away(folders) -> No
     arch = {"base": 4, "pools": 1, "norm": "pixel", "shrink": 2, "head": "gain", "refine": [4, 8]}
     with pytest.raises(ConfigError, match="calm"):
         tiny(arch=arch)
-    config = tiny(arch=arch, weights={"calm": 1.0})
+    config = tiny(arch=arch, weights={"calm": 1.0, "identity": 2.0})
     sides = open_sides(config, data=None, low=folders[0], normal=folders[1], report=quiet)
     torch.manual_seed(0)
     nets = {"generator": start_network(config, None), **build_critics(config)}
     seen = Round(nets, unpaired_batches(config, sides, CPU)(0), 0, {}, {})
     losses, _ = unpaired_turns(config, feature_net(config.features), Processes())[0].terms(seen)
+    normal = seen.batch["normal"]
+    change = (nets["generator"](normal, noisy=True) - normal).abs().mean()
+    assert torch.allclose(losses["identity"], 2 * change)  # a well-lit picture is to stay as it is
     part = next(nets["generator"].refine.parameters())
     trunk = nets["generator"].head.weight
     for name, loss in losses.items():

@@ -21,7 +21,7 @@ TERMS: dict[str, dict[str, float]] = {
     "curves": {"spatial": 1.0, "exposure": 10.0, "colour": 5.0, "smooth": 200.0},
 }
 # What may be asked for besides; off unless a recipe gives a weight.
-EXTRA_TERMS: dict[str, tuple[str, ...]] = {"unpaired": ("exposure", "colour", "smooth", "calm")}
+EXTRA_TERMS: dict[str, tuple[str, ...]] = {"unpaired": ("exposure", "colour", "smooth", "calm", "identity")}
 CRITICS = {"unpaired": ("global", "local"), "paired-adversarial": ("full", "patch"), "curves": ()}
 
 

@@ -114,6 +114,10 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
                 losses[name] = config.weight(name) * self_feature(_given(features), ours, theirs)
         if config.weight("calm") > 0:
             losses["calm"] = config.weight("calm") * calm_loss(net, batch["dim"], batch["noisy"])
+        if config.weight("identity") > 0:
+            kept, _ = _answer(net, batch["normal"])
+            change = (kept.float() - batch["normal"]).abs().mean()
+            losses["identity"] = config.weight("identity") * change
         for name, term in _optional_terms(config, out, added).items():
             losses[name] = config.weight(name) * term
         if not losses:
