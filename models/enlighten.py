@@ -128,10 +128,13 @@ class EnlightenGenerator(nn.Module):
 
     def forward(self, x: Tensor, *, noisy: bool = False) -> Tensor:
         """The enhanced picture; ``noisy``: before ``refine``, what more light alone makes of it."""
-        height, width = x.shape[-2:]
         lit = self.light(x)[0]
-        if self.refine is None or noisy:
-            return lit
+        return lit if self.refine is None or noisy else self.clean(lit, x)
+
+    def clean(self, lit: Tensor, x: Tensor) -> Tensor:
+        """``lit``, what more light makes of ``x``, without the noise that came to light."""
+        assert self.refine is not None, "a network without refine"
+        height, width = x.shape[-2:]
         both = _pad_to(torch.cat([lit, x], 1), self.refine.multiple)
         residual = self.refine.residual(both)[..., :height, :width]
         return lit - residual.to(x.dtype) * dark_attention(x)

@@ -28,8 +28,8 @@ class HealNet(nn.Module):
     ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits);
     with ``parts="mask"`` these logits alone, for the price of d.
 
-    d sees :func:`local_contrast`: a drop in focus differs from the picture by its rim alone, and of the colours
-    themselves d learns nothing for thousands of steps.
+    d sees :func:`local_contrast`: a drop in focus differs from the picture by its rim alone, which is faint beside
+    the colours themselves.
     """
 
     def __init__(

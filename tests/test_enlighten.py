@@ -112,7 +112,7 @@ def test_no_channel_is_pushed_beyond_white() -> None:
 
 
 def test_gain_is_more_light() -> None:
-    # Without balance and offset: hues stay, no channel passes white, black stays black, a lamp stays as it is.
+    # Without balance: hues stay, no channel passes white, black stays black, a lamp stays as it is.
     torch.manual_seed(6)
     net = grown(EnlightenGenerator(base=4, pools=1, norm="pixel", shrink=2, head="gain"))
     net.head.weight[0].mul_(20)

@@ -93,7 +93,7 @@ def _ranges(c: Config) -> list[str]:
         "late_crop": c.late_crop >= 8,
         "lr": c.lr > 0,
         "first_lr": c.first_lr > 0,
-        "first_part": not c.first_part or c.first_part in c.parts,
+        "first_part": c.first_part in ("", "mask") and c.first_part in ("", *c.parts),
         "first_share": 0 <= c.first_share <= 1 - c.late_share and bool(c.first_share) == bool(c.first_part),
         "warmup": c.warmup >= 0,
         "clip": c.clip > 0,

@@ -159,7 +159,7 @@ def _answer(net: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         return out, out
     lit = net(x, noisy=True)
     with torch.no_grad():
-        noise = lit - net(x)
+        noise = lit - net.clean(lit, x)  # type: ignore[operator]
     return lit, lit - noise
 
 
