@@ -137,7 +137,8 @@ class EnlightenGenerator(nn.Module):
         height, width = x.shape[-2:]
         both = _pad_to(torch.cat([lit, x], 1), self.refine.multiple)
         residual = self.refine.residual(both)[..., :height, :width]
-        return lit - residual.to(x.dtype) * dark_attention(x)
+        weight = dark_attention(x) if self.attention == "luma" else 1.0
+        return lit - residual.to(x.dtype) * weight
 
     def light(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The picture in more light, the residual r in [0, 1] units, what weighs it (``B x 1`` or ``3 x H x W``)."""

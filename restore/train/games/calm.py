@@ -57,11 +57,21 @@ def calm_pairs(
     return {"dim": dim.contiguous(memory_format=layout), "noisy": noisy.contiguous(memory_format=layout)}
 
 
+def cleans(net: nn.Module) -> bool:
+    """Whether a network takes noise away in a step of its own."""
+    return getattr(net, "refine", None) is not None
+
+
+def lit(net: nn.Module, x: Tensor) -> Tensor:
+    """What a network makes of ``x`` before it takes noise away in a step of its own, if it does."""
+    return net(x, noisy=True) if cleans(net) else net(x)
+
+
 def calm_loss(net: nn.Module, dim: Tensor, noisy: Tensor) -> Tensor:
     """Mean absolute difference between the answers to both; no gradient goes through the one to ``dim``.
 
     A network that takes noise away in a step of its own (``refine``) is asked for its answer to ``dim`` without it.
     """
     with torch.no_grad():
-        target = (net(dim, noisy=True) if getattr(net, "refine", None) is not None else net(dim)).float()
+        target = lit(net, dim).float()
     return (net(noisy).float() - target).abs().mean()

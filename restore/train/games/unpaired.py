@@ -20,7 +20,7 @@ from restore.losses.adversarial import (
 from restore.losses.perceptual import self_feature
 from restore.losses.zero_reference import colour_constancy, exposure, smoothness
 from restore.models.features import FeatureNet
-from restore.train.games.calm import calm_loss, calm_pairs
+from restore.train.games.calm import calm_loss, calm_pairs, cleans, lit
 from restore.train.games.config import GameConfig
 from restore.train.games.data import Sides
 from restore.train.games.health import game_notes
@@ -94,7 +94,7 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
     def generator(seen: Round) -> Terms:
         batch = seen.batch
         net = seen.nets["generator"]
-        lit, out = _answer(net, batch["input"])
+        light, out = _answer(net, batch["input"])
         added = out - batch["input"]
         seen.left["out"] = out.detach()
         losses: dict[str, Tensor] = {}
@@ -110,13 +110,12 @@ def unpaired_turns(config: GameConfig, features: FeatureNet | None, processes: P
         for name, view in (("feature", "global"), ("feature_local", "local")):
             if config.weight(name) > 0:
                 # Content is compared with the picture before it was darkened further.
-                ours, theirs = (views(batch, x, view) for x in (lit, batch["low"]))
+                ours, theirs = (views(batch, x, view) for x in (light, batch["low"]))
                 losses[name] = config.weight(name) * self_feature(_given(features), ours, theirs)
         if config.weight("calm") > 0:
             losses["calm"] = config.weight("calm") * calm_loss(net, batch["dim"], batch["noisy"])
         if config.weight("identity") > 0:
-            kept, _ = _answer(net, batch["normal"])
-            change = (kept.float() - batch["normal"]).abs().mean()
+            change = (lit(net, batch["normal"]).float() - batch["normal"]).abs().mean()
             losses["identity"] = config.weight("identity") * change
         for name, term in _optional_terms(config, out, added).items():
             losses[name] = config.weight(name) * term
@@ -154,13 +153,12 @@ def _answer(net: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     Both are the answer, unless a second network takes the noise away: that one is taught by "calm" alone. Critics
     would have it paint what well-lit pictures show, and features of the dark picture would have it keep the noise.
     """
-    if getattr(net, "refine", None) is None:
-        out = net(x)
-        return out, out
-    lit = net(x, noisy=True)
+    light = lit(net, x)
+    if not cleans(net):
+        return light, light
     with torch.no_grad():
-        noise = lit - net.clean(lit, x)  # type: ignore[operator]
-    return lit, lit - noise
+        noise = light - net.clean(light, x)  # type: ignore[operator]
+    return light, light - noise
 
 
 def _given(features: FeatureNet | None) -> FeatureNet:
