@@ -73,17 +73,23 @@ def random_camera(seed: int) -> Camera:
     )
 
 
-def unprocess(x: Tensor, camera: Camera) -> Tensor:
+def unprocess(x: Tensor, camera: Camera, *, saturated: bool = True) -> Tensor:
     """Encoded ``B x C x H x W`` (cut to [0, 1], as the reference does) to linear raw values per pixel and channel.
 
-    Inverse smoothstep, power 2.2, inverse colour matrix, inverse gains; near white the gains fade out, so that
-    white stays saturated.
+    Inverse smoothstep, power 2.2, inverse colour matrix, inverse gains.
+
+    Args:
+        saturated: near white the gains fade out, so that white stays a saturated sensor (Brooks et al.). Without it
+            white is as much light as it looks: what is to be darkened must be that, else the gains of the way back
+            tint highlights that are no longer cut.
     """
     light = elementwise(_from_display, x)
     if x.shape[1] == 3:
         light = _mix_channels(light, camera.matrix)
-    near_white = ((light.mean(1, keepdim=True) - 0.9).clamp(min=0) / 0.1) ** 2
     inverse = 1 / _per_channel(camera.gains(x.shape[1]), light)
+    if not saturated:
+        return (light * inverse).clamp(0, 1)
+    near_white = ((light.mean(1, keepdim=True) - 0.9).clamp(min=0) / 0.1) ** 2
     return (light * torch.maximum(near_white + (1 - near_white) * inverse, inverse)).clamp(0, 1)
 
 
@@ -148,7 +154,7 @@ def expose(
     h, w = x.shape[-2:]
     kind = torch.promote_types(x.dtype, torch.float32)
     whole = F.pad(x.to(kind), (0, int(w == 1), 0, int(h == 1)), mode="replicate")
-    raw = light * unprocess(whole, camera)
+    raw = light * unprocess(whole, camera, saturated=light >= 1)
     noisy = sensor_noise(raw, seed, shot=shot, read=read, one_plane=demosaic != "none")
     if bits:
         noisy = straight_through(noisy, image.quantise(noisy.detach(), bits=bits))

@@ -30,6 +30,14 @@ def test_developing_undoes_unprocessing(channels: int, photo_tensor: Tensor) -> 
     assert white.flatten().tolist() == pytest.approx([1.0] * 12, abs=0.02)
 
 
+def test_darkened_white_stays_white() -> None:
+    camera = raw.random_camera(5)
+    white = torch.ones((1, 3, 16, 16))
+    for light in (0.3, 0.05):
+        y = raw.expose(white, camera, 1, shot=1e-9, read=1e-12, demosaic="none", light=light)
+        assert float(y.amax() - y.amin()) < 0.01
+
+
 def test_unprocessing_is_the_papers() -> None:
     camera = raw.Camera(torch.eye(3, dtype=torch.float64), 1.25, 2.0, 1.6)
     x = torch.tensor([0.1, 0.3, 0.6]).view(1, 3, 1, 1)
