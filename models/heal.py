@@ -15,15 +15,22 @@ from torch import Tensor, nn
 from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius
 from restore.models.spec import ModelSpec
 
-_PACKED, _WIDTHS, _BLOCKS = 2, (16, 32, 48), (1, 1, 1)
+_PACKED, _BLOCKS = 2, (1, 1, 1)
 _REACH, _FLOOR = 2, 1e-4
+# How far around what was found the repair reaches (pixels), and how open the gate for the rest is at first (logit).
+_RIM, _SHUT = 2, -2.0
 
 
 class HealNet(nn.Module):
-    """``y = x - f(x, m)`` with the mask ``m = sigmoid(d(x))``.
+    """``y = x - f(x, m)`` with the mask ``m = sigmoid(d(x))``; gated, ``y = x - g f(x, m)``.
+
+    The gate g is open where something was found and around it; elsewhere as far as d says that the picture itself
+    (faded, grainy) wants repair. So what f would do to intact texture, which it can hardly tell from damage, is not done.
 
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
+        finder: widths of d.
+        gated: whether there is a gate.
 
     ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits);
     with ``parts="mask"`` these logits alone, for the price of d.
@@ -38,11 +45,17 @@ class HealNet(nn.Module):
         widths: tuple[int, ...] = (48, 96, 144),
         blocks: tuple[int, ...] = (2, 2, 2),
         unshuffle: int = 2,
+        finder: tuple[int, ...] = (16, 32, 48),
+        gated: bool = False,
     ) -> None:
         super().__init__()
-        self.detect = UNet(3 * _PACKED**2, _PACKED**2, widths=_WIDTHS, blocks=_BLOCKS)
+        self.gated = gated
+        self.detect = UNet(3 * _PACKED**2, (1 + gated) * _PACKED**2, widths=finder, blocks=_BLOCKS)
+        if gated:
+            with torch.no_grad():
+                self.detect.tail.bias[_PACKED**2 :] = _SHUT  # type: ignore[index]
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
-        self.multiple = max(_PACKED * 2 ** (len(_WIDTHS) - 1), self.fill.multiple)
+        self.multiple = max(_PACKED * 2 ** (len(finder) - 1), self.fill.multiple)
         self.radius = unet_radius(_BLOCKS, _PACKED) + 2 * _REACH + self.fill.radius
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
@@ -50,19 +63,39 @@ class HealNet(nn.Module):
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
-        return grown_around(self, "fill", state)
+        """Weights of a plain ResUNet become those of f, which does not look at the mask yet; without a gate, it is shut."""
+        grown = dict(grown_around(self, "fill", state))
+        for key in ("detect.tail.weight", "detect.tail.bias"):
+            ours = self.state_dict()[key]
+            if len(grown[key]) < len(ours):
+                grown[key] = torch.cat([grown[key], ours[len(grown[key]) :].to(grown[key])])
+        return grown
 
     def forward(self, x: Tensor, *, parts: bool | str = False) -> Tensor | dict[str, Tensor]:
         height, width = x.shape[-2:]
         whole = pad_to(x, self.multiple)
         seen = local_contrast(whole).contiguous(memory_format=torch.channels_last)
-        logits = F.pixel_shuffle(self.detect(F.pixel_unshuffle(seen, _PACKED)), _PACKED)
+        found = F.pixel_shuffle(self.detect(F.pixel_unshuffle(seen, _PACKED)), _PACKED)
+        logits = found[:, :1, :height, :width]
         if parts == "mask":
-            return logits[..., :height, :width]
-        mask = torch.sigmoid(logits.float())
-        picture = self.fill(torch.cat([whole, mask.to(whole.dtype)], 1))[..., :height, :width]
-        return {"picture": picture, "mask": logits[..., :height, :width]} if parts else picture
+            return logits
+        shares = torch.sigmoid(found.float())
+        told = torch.cat([whole, shares[:, :1].to(whole.dtype)], 1)
+        picture = self._filled(whole, told, shares)[..., :height, :width]
+        return {"picture": picture, "mask": logits} if parts else picture
+
+    def _filled(self, whole: Tensor, told: Tensor, shares: Tensor) -> Tensor:
+        if not self.gated:
+            return self.fill(told)
+        gate = 1 - (1 - _around(shares[:, :1])) * (1 - shares[:, 1:])
+        return whole - gate.to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
+
+
+def _around(mask: Tensor) -> Tensor:
+    """The largest value within ``_RIM`` pixels: what was found, and its soft rim."""
+    side = 2 * _RIM + 1
+    wide = F.max_pool2d(mask.contiguous(), (side, 1), stride=1, padding=(_RIM, 0))
+    return F.max_pool2d(wide, (1, side), stride=1, padding=(0, _RIM))
 
 
 def local_contrast(x: Tensor) -> Tensor:

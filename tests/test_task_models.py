@@ -73,6 +73,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "validation": ["scratches:severity=3"],
         "mask": ["scratches", "dust", "mask"],
         "parts": {"mask": 0.1},
+        "arch": {**SMALL, "finder": [8, 8, 8], "gated": True},
     },
     "fill": {
         "task": "inpaint",
