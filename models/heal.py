@@ -25,7 +25,7 @@ class HealNet(nn.Module):
     """``y = x - f(x, m)`` with the mask ``m = sigmoid(d(x))``; gated, ``y = x - g f(x, m)``.
 
     The gate g is open where something was found and around it; elsewhere as far as d says that the picture itself
-    (faded, grainy) wants repair. So what f would do to intact texture, which it can hardly tell from damage, is not done.
+    (faded, grainy) wants repair. So what f would do to intact texture, hardly told from damage, is not done.
 
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
@@ -63,7 +63,7 @@ class HealNet(nn.Module):
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f, which does not look at the mask yet; without a gate, it is shut."""
+        """Weights of a plain ResUNet become those of f, which does not see the mask yet; a new gate starts shut."""
         grown = dict(grown_around(self, "fill", state))
         for key in ("detect.tail.weight", "detect.tail.bias"):
             ours = self.state_dict()[key]

@@ -12,11 +12,10 @@ from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_file, load_shipped, recipe_path
 from restore.models.weights import is_ours
 from restore.names import Value, parse_name
-from restore.restorers.auto import DESCRIPTION, AutoRestorer
-from restore.restorers.auto import NAME as AUTO
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
+from restore.restorers.composed import COMPOSED
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned, values_of
@@ -27,9 +26,9 @@ __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load
 
 
 def names() -> list[str]:
-    """Every name that :func:`load` takes besides weight files: shipped networks first."""
+    """Every name that :func:`load` takes besides weight files: shipped networks first, and what is made of them."""
     learned = [name for name, entry in SHIPPED.items() if entry.task != "estimate"]
-    return [*([AUTO] if "looker" in SHIPPED else []), *learned, *METHODS_TABLE, *needs_operator()]
+    return [*COMPOSED, *learned, *METHODS_TABLE, *needs_operator()]
 
 
 def needs_operator() -> list[str]:
@@ -44,8 +43,9 @@ def describe(name: str) -> dict[str, str]:
         UsageError: an unknown name.
     """
     name, _ = parse_name(name)
-    if name == AUTO and name in names():
-        return {"name": name, "task": "any", "kind": "chosen", "description": DESCRIPTION}
+    if name in COMPOSED:
+        row = COMPOSED[name]
+        return {"name": name, "task": row.task, "kind": row.kind, "description": row.description}
     if name in SHIPPED:
         return {
             "name": name,
@@ -77,6 +77,8 @@ def takes(name: str) -> set[str]:
         return set(SOLVERS[name].takes)
     if name in SHIPPED:
         return set(values_of(*load_shipped(name)))
+    if name in COMPOSED:
+        return set(COMPOSED[name].takes)
     describe(name)
     return set()
 
@@ -139,12 +141,12 @@ def load(
             raise UsageError(f"there is no weight file {plain}")
         load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
         return load_weights(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
-    if plain == AUTO and plain in names():
+    if plain in COMPOSED:
 
         def load_step(step: str) -> Restorer:
             return load(step, device=device, precision=precision, engine=engine, tile=tile)
 
-        return AutoRestorer(load_step, device=where, tile=tile, values=both)
+        return COMPOSED[plain].restorer(load_step, device=where, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":

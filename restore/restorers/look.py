@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.classical.dejpeg import find_quality
+from restore.degradations.lowres import LOW_RESOLUTION
 from restore.files.jpeg import nearest_quality
 from restore.image import quantise
 from restore.models.looker import WINDOW, Looker
 from restore.models.registry import load_shipped
 from restore.models.statistics import THUMBNAIL, thumbnail
 from restore.restorers.base import Read
+from restore.restorers.enlarged import SCALES
 from restore.restorers.findings import Finding
 from restore.restorers.noise import look_for_noise
 
@@ -61,6 +63,8 @@ def look(
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:
             value, unit = measured(family, read, height, width, device=device, tables=tables)
+            if family == "downsampled":
+                value, unit = _times(severity), "scale"
             smoothed = family == "noise" and value is not None and value < _WHITE * severity
             kind = "correlated" if smoothed else ""
             found.append(
@@ -88,6 +92,13 @@ def measured(
     if family == "lowlight":
         return 100 * float(_small(read, height, width).mean()), "mean light"
     return None, ""
+
+
+def _times(severity: float) -> float:
+    """By how much a picture was enlarged, as whole numbers go that it can be shrunk by: the severity's factor."""
+    factors = (LOW_RESOLUTION.knobs["factor"].levels or {})[224]
+    factor = float(np.interp(severity, range(1, 6), [float(f) for f in factors]))
+    return float(min(max(round(factor), SCALES[0]), SCALES[-1]))
 
 
 def look_places(height: int, width: int) -> list[tuple[int, int, int, int]]:

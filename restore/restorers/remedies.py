@@ -37,7 +37,7 @@ class Remedy:
 REMEDIES: tuple[Remedy, ...] = (
     Remedy("damage", ("oldphoto",)),
     Remedy("jpeg", ("dejpeg", "reapplication:quality={value}")),
-    Remedy("downsampled"),
+    Remedy("downsampled", ("re-enlarge:scale={value}",), severity=1.0, confidence=0.9),
     Remedy("noise", ("denoise",)),
     Remedy("noise", ("denoise-raw", "denoise"), kind="correlated"),
     Remedy("raindrop", ("raindrop",)),

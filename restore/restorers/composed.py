@@ -1,0 +1,41 @@
+"""The one table of restorers that are made of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from restore.models.registry import SHIPPED
+from restore.restorers import auto, enlarged
+from restore.restorers.base import Restorer
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A row: ``restorer(load, device=, tile=, values=)``, where ``load`` makes restorers of names.
+
+    Args:
+        takes: names of the values it takes.
+        needs: shipped networks without which it is not there.
+    """
+
+    restorer: Callable[..., Restorer]
+    task: str
+    kind: str
+    description: str
+    takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+_TABLE: dict[str, Composed] = {
+    auto.NAME: Composed(auto.AutoRestorer, "any", "chosen", auto.DESCRIPTION, needs=("looker",)),
+    enlarged.NAME: Composed(
+        enlarged.ReEnlargeRestorer,
+        enlarged.TASK,
+        "learned",
+        enlarged.DESCRIPTION,
+        takes=("scale",),
+        needs=tuple(f"sr-x{scale}" for scale in enlarged.SCALES),
+    ),
+}
+COMPOSED = {name: row for name, row in _TABLE.items() if all(needed in SHIPPED for needed in row.needs)}

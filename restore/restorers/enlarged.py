@@ -1,0 +1,84 @@
+"""``re-enlarge``: a picture that was enlarged before is shrunk to the pixels it has, and enlarged by a network.
+
+What was enlarged by interpolation holds no more than a smaller picture does. That smaller picture is the one whose
+interpolation is what we see: found by shrinking, and by adding what its own interpolation still lacks (iterative
+back-projection, Irani and Peleg 1991), which undoes most of the blur of the two passes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.errors import UsageError
+from restore.models.resunet import pad_to
+from restore.names import Value, format_name
+from restore.resample import imresize
+from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.learned import check_values
+
+NAME = "re-enlarge"
+TASK = "downsampled"
+DESCRIPTION = (
+    "enlarged pictures: shrunk to the pixels they have and enlarged by a network, at the same size (scale)"
+)
+SCALES = (2, 3, 4)
+# Back-projections: two gain 0.1 to 0.4 dB over one, a third nothing (photographs of BSDS500).
+_PASSES = 2
+# Pixels of the small picture that both interpolations of a pass look at.
+_REACH = 5
+
+
+class ReEnlargeRestorer(Restorer):
+    """By a whole ``scale`` of 2, 3 or 4, see the module; the network is ``sr-x2``, ``sr-x3`` or ``sr-x4``.
+
+    Raises:
+        UsageError: no scale, or another one.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], Restorer],
+        *,
+        device: torch.device,
+        tile: int | None,
+        values: dict[str, Value],
+    ) -> None:
+        check_values(NAME, values, ("scale",))
+        scale = values.get("scale")
+        if isinstance(scale, bool) or scale not in SCALES:
+            raise UsageError(
+                f"{NAME}: expected a scale of 2, 3 or 4, got {scale!r}", hint=f"write {NAME}:scale=2"
+            )
+        self.times = int(scale)
+        self.network = load(f"sr-x{self.times}")
+        inner = self.network.spec
+        spec = RestorerSpec(
+            task=TASK,
+            kind=inner.kind,
+            description=DESCRIPTION,
+            engine=inner.engine,
+            radius=self.times * (inner.radius + _REACH * (1 + 2 * _PASSES)),
+            multiple=self.times * inner.multiple,
+            takes=("scale",),
+            precision=inner.precision,
+        )
+        fingerprint = hashlib.sha256(f"{NAME} {self.network.fingerprint}".encode()).hexdigest()[:16]
+        super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
+
+    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        height, width = x.shape[-2:]
+        small = shrunk(pad_to(x, self.times), self.times)
+        return self.network.restore_window(small, None, exact=exact)[..., :height, :width]
+
+
+def shrunk(x: Tensor, scale: int) -> Tensor:
+    """The picture whose bicubic enlargement by ``scale`` is ``x`` (``B x C x H x W``, sides multiples of ``scale``)."""
+    small = imresize(x, scale=1 / scale)
+    for _ in range(_PASSES):
+        small = small + imresize(x - imresize(small, scale=scale), scale=1 / scale)
+    return small
