@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius
 from restore.models.spec import ModelSpec
+from restore.models.windows import largest
 
 _PACKED, _BLOCKS = 2, (1, 1, 1)
 _REACH, _FLOOR = 2, 1e-4
@@ -87,15 +88,8 @@ class HealNet(nn.Module):
     def _filled(self, whole: Tensor, told: Tensor, shares: Tensor) -> Tensor:
         if not self.gated:
             return self.fill(told)
-        gate = 1 - (1 - _around(shares[:, :1])) * (1 - shares[:, 1:])
+        gate = 1 - (1 - largest(shares[:, :1], _RIM)) * (1 - shares[:, 1:])
         return whole - gate.to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
-
-
-def _around(mask: Tensor) -> Tensor:
-    """The largest value within ``_RIM`` pixels: what was found, and its soft rim."""
-    side = 2 * _RIM + 1
-    wide = F.max_pool2d(mask.contiguous(), (side, 1), stride=1, padding=(_RIM, 0))
-    return F.max_pool2d(wide, (1, side), stride=1, padding=(0, _RIM))
 
 
 def local_contrast(x: Tensor) -> Tensor:

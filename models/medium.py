@@ -2,10 +2,12 @@
 
 Haze, rain's and snow's veil and water obey one law, I = J t + A (1 - t) (Koschmieder 1924). The light A and what
 concerns the whole picture are found on a thumbnail; the transmission t at a quarter of the resolution, because a
-medium is smooth; the law is inverted; and a residual U-Net repairs what the law leaves: noise, streaks, flakes, edges.
+medium is smooth, beside what the dark channel says of it (He et al. 2011); the law is inverted; and a residual U-Net repairs what the law leaves: noise, streaks, flakes, edges.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +16,12 @@ from torch import Tensor
 from restore.models.guided import GuidedNet
 from restore.models.look import Look
 from restore.models.resunet import ResUNet, UNet, unet_radius, with_conditions
+from restore.models.windows import largest
 
 # The medium's maps: a small U-Net at this fraction of the resolution.
 _COARSE, _WIDTHS, _BLOCKS = 4, (24, 32, 48), (1, 1, 1)
+# Radii of the dark channel's windows, in pixels of the maps.
+_DARK = (1, 3, 7)
 # Least transmission: beyond it there is nothing left to see but noise.
 _LEAST = 0.05
 
@@ -29,6 +34,7 @@ class MediumNet(GuidedNet):
         absorbs: the medium takes each channel differently (water): t per channel, and a gain g per channel; else
             one t, and g is 1.
         space: where light is mixed: "srgb" (encoded values) or "linear" (a power of 2.2).
+        dark: shows the maps what the dark channel says of t, in windows of 12, 28 and 60 pixels.
         code: numbers that the look at the whole picture tells the maps besides A and g.
         side: of the thumbnail, pixels.
 
@@ -43,20 +49,30 @@ class MediumNet(GuidedNet):
         unshuffle: int = 2,
         absorbs: bool = False,
         space: str = "srgb",
+        dark: bool = False,
         code: int = 12,
         side: int = 64,
     ) -> None:
         super().__init__()
         if space not in ("srgb", "linear"):
             raise ValueError(f"expected the space srgb or linear, got {space!r}")
-        self.absorbs, self.space, self.side = absorbs, space, side
+        self.absorbs, self.space, self.dark, self.side = absorbs, space, dark, side
         self.looker = Look(6 + code)
-        self.maps = UNet(3 * _COARSE**2 + 6 + code, 3 if absorbs else 1, widths=_WIDTHS, blocks=_BLOCKS)
+        inputs = 3 * _COARSE**2 + 6 + code + dark * len(_DARK)
+        self.maps = UNet(inputs, 3 if absorbs else 1, widths=_WIDTHS, blocks=_BLOCKS)
         self.refine = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=3)
         coarse = _COARSE * 2 ** (len(_WIDTHS) - 1)
         self.multiple = max(coarse, self.refine.multiple)
         # Maps, their enlargement by neighbours, then f on top.
-        self.radius = unet_radius(_BLOCKS, _COARSE) + _COARSE + self.refine.radius
+        seen = unet_radius(_BLOCKS, _COARSE) + _COARSE * (1 + dark * max(_DARK))
+        self.radius = seen + self.refine.radius
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """As the base's; maps that did not see the dark channel have no weight for it yet."""
+        grown = dict(super().grown_from(state))
+        head, ours = grown["maps.head.weight"], self.maps.head.weight
+        grown["maps.head.weight"] = F.pad(head, (0, 0, 0, 0, 0, ours.shape[1] - head.shape[1]))
+        return grown
 
     def look(self, view: Tensor) -> Tensor:
         """Airlight, gains, a code."""
@@ -70,11 +86,13 @@ class MediumNet(GuidedNet):
 
     def invert(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """J, transmission (``B x 1 or 3 x H x W``) and airlight (``B x 3``) of whole windows."""
+        air = torch.sigmoid(seen[:, :3].float() + 1)
         h = with_conditions(F.pixel_unshuffle(x, _COARSE), seen)
+        if self.dark:
+            h = torch.cat([h, dark_transmission(x, air).to(h)], 1)
         # At the start nearly everything arrives: sigmoid(3) = 0.95.
         t = _LEAST + (1 - _LEAST) * torch.sigmoid(self.maps(h).float() + 3)
         t = F.interpolate(t, scale_factor=_COARSE, mode="bilinear", align_corners=False)
-        air = torch.sigmoid(seen[:, :3].float() + 1)
         gain = torch.exp(seen[:, 3:6].float().clamp(-1, 4)) if self.absorbs else torch.ones_like(air)
         a, g = (v[:, :, None, None] for v in (air, gain))
         light = x.float().clamp(min=0).pow(2.2) if self.space == "linear" else x.float()
@@ -82,3 +100,13 @@ class MediumNet(GuidedNet):
         if self.space == "linear":
             return scene.clamp(1e-4, 2).pow(1 / 2.2).to(x.dtype), t, air
         return scene.clamp(-0.5, 1.5).to(x.dtype), t, air
+
+
+def dark_transmission(x: Tensor, air: Tensor) -> Tensor:
+    """1 - min(x / A) over channels and the windows of ``_DARK``, ``B x 3 x H/4 x W/4``: t where something is black.
+
+    Means over 4 x 4 pixels come first, so that noise does not make every window dark.
+    """
+    coarse = F.avg_pool2d(x.float(), _COARSE) / air[:, :, None, None].clamp(min=0.05)
+    least = coarse.amin(1, keepdim=True)
+    return 1 - torch.cat([-largest(-least, radius) for radius in _DARK], 1).clamp(-1, 2)

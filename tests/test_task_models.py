@@ -59,6 +59,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "validation": ["haze:severity=3"],
         "view": "thumbnail:64",
         "parts": {"inverted": 0.5},
+        "arch": {**SMALL, "dark": True},
     },
     "retouch": {
         "task": "lowlight",
