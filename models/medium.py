@@ -2,7 +2,8 @@
 
 Haze, rain's and snow's veil and water obey one law, I = J t + A (1 - t) (Koschmieder 1924). The light A and what
 concerns the whole picture are found on a thumbnail; the transmission t at a quarter of the resolution, because a
-medium is smooth, beside what the dark channel says of it (He et al. 2011); the law is inverted; and a residual U-Net repairs what the law leaves: noise, streaks, flakes, edges.
+medium is smooth, beside what the dark channel says of it (He et al. 2011); the law is inverted; and a residual U-Net
+repairs what the law leaves: noise, streaks, flakes, edges.
 """
 
 from __future__ import annotations
