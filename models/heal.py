@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius
 from restore.models.spec import ModelSpec
-from restore.models.windows import largest
+from restore.models.windows import CONTRAST_REACH, largest, local_contrast
 
 _PACKED, _BLOCKS = 2, (1, 1, 1)
-_REACH, _FLOOR = 2, 1e-4
 # How far around what was found the repair reaches (pixels), and how open the gate for the rest is at first (logit).
 _RIM, _SHUT = 2, -2.0
 
@@ -57,7 +56,7 @@ class HealNet(nn.Module):
                 self.detect.tail.bias[_PACKED**2 :] = _SHUT  # type: ignore[index]
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
         self.multiple = max(_PACKED * 2 ** (len(finder) - 1), self.fill.multiple)
-        self.radius = unet_radius(_BLOCKS, _PACKED) + 2 * _REACH + self.fill.radius
+        self.radius = unet_radius(_BLOCKS, _PACKED) + 2 * CONTRAST_REACH + self.fill.radius
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -90,21 +89,3 @@ class HealNet(nn.Module):
             return self.fill(told)
         gate = 1 - (1 - largest(shares[:, :1], _RIM)) * (1 - shares[:, 1:])
         return whole - gate.to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
-
-
-def local_contrast(x: Tensor) -> Tensor:
-    """``B x C x H x W`` less its mean over 5 x 5 pixels, over the deviation of all channels there.
-
-    Deviations below 1 % of full scale count as 1 %, so that flat places keep their noise small (divisive
-    normalisation; LeCun et al. 2010 use it before a network as "local contrast normalisation").
-    """
-    apart = x.float() - _box(x.float())
-    spread = _box(apart.square().mean(1, keepdim=True)).clamp(min=0) + _FLOOR
-    return apart / spread.sqrt()
-
-
-def _box(x: Tensor) -> Tensor:
-    """Means over squares of 2 _REACH + 1 pixels; the border is repeated. Channels come first: else pooling is slow."""
-    side = 2 * _REACH + 1
-    padded = F.pad(x.contiguous(), (_REACH,) * 4, mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(padded, (side, 1), stride=1), (1, side), stride=1)

@@ -86,6 +86,25 @@ def test_unknown_targets_do_not_count() -> None:
     assert dominant(torch.tensor([[3.0, 1.0, 2.0, 5.0], [-1.0, -1.0, 4.0, 4.0]])).tolist() == [1, 2]
 
 
+def test_marks_are_shown_where_they_lie(photo: np.ndarray) -> None:
+    arch = {"families": 2, "width": 4, "hidden": 8, "marks": 2}
+    config = tiny(conditions=["raindrop", "damage"], batch=12, clean_share=0.0, arch=arch)
+    batch = findings_maker(config, [photo], torch.device("cpu"))(0)
+    there = batch["severities"] > 2
+    share = batch["marks"].mean((2, 3))
+    assert there.any(0).all() and (share[there] > 0).all()
+    assert (share[batch["severities"] == 0] == 0).all()
+    net = build("looker", arch)
+    loss = findings_step(config)(net, batch, 0)
+    loss.backward()
+    assert all(p.grad is not None for name, p in net.named_parameters() if name.startswith("marks"))
+    # What says nothing of marks says the same in a network that does not listen to them yet.
+    plain = build("looker", {**arch, "marks": 0})
+    net.load_state_dict(net.grown_from(plain.state_dict()))  # type: ignore[operator]
+    x = batch["degraded"][:2]
+    assert torch.allclose(net.eval()(x), plain.eval()(x), atol=1e-5)
+
+
 def test_statistics_follow_what_was_done(photo_tensor: torch.Tensor) -> None:
     net = build("looker", {"families": 3, "width": 0})
     x = photo_tensor[..., 8:200, 8:200].contiguous()
