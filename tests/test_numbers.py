@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from restore.bench.tables import cards
+
 ROOT = Path(__file__).parent.parent
 ZOO = ROOT / "models" / "zoo"
 PLACES = ("README.md", "models/zoo/denoise/card.md")
@@ -77,21 +79,13 @@ def test_every_shipped_model_has_its_results_and_its_card_quotes_them(name: str,
     assert any(all(f"{x:.2f}" in card for x in column) for column in (gains, scores))
 
 
-def test_the_table_of_tasks_quotes_the_committed_results() -> None:
-    rows = table("README.md", "tasks")
-    assert rows
-    for name, (degradation, before, after, rival, *_) in rows.items():
-        found = [json.loads(path.read_text()) for path in sorted((ZOO / name).glob("*.json"))]
-        spec = degradation.strip("`")
-        scores = {
-            r["model"]: r for result in found for r in result.get("summary", ()) if r["degradation"] == spec
-        }
-        metric = "psnr_y" if name.startswith("sr-x") else "psnr"
-        assert after.strip("*") == f"{scores[name][metric]:.2f}", name
-        assert before == f"{(scores.get('input') or scores['bicubic'])[metric]:.2f}", name
-        if rival:
-            score, _, other = rival.partition(" ")
-            assert score == f"{scores[other.strip('`()')][metric]:.2f}", name
+def test_cards_and_readme_quote_the_committed_results(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cards.main(["--check"]) == 0, capsys.readouterr().err
+    assert table("README.md", "tasks")
+    card = "| Set, PSNR in dB | degraded | `a` | gain |\n|---|---|---|---|\n| `x` | 1 | 2 | 3 |\n"
+    rows = {("x", "input"): {"psnr": 20.004}, ("x", "a"): {"psnr": 21.5, "improved": 1.0}}
+    header = [c.strip() for c in card.splitlines()[0].strip("|").split("|")]
+    assert cards.card_rows(header, rows) == [["`x`", "20.00", "21.50", "+1.50"]]
 
 
 def test_bars_that_are_claimed_are_met() -> None:
