@@ -64,11 +64,12 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 
 @dataclass(frozen=True)
 class Shipped:
-    """One folder of the zoo: recipe, weights and card."""
+    """One folder of the zoo: recipe, weights and card; ``shared``: the folder whose recipe and weights these are."""
 
     task: str
     sha256: str
     description: str
+    shared: str = ""
 
 
 SHIPPED: dict[str, Shipped] = {
@@ -207,14 +208,19 @@ def load_shipped(name: str) -> tuple[nn.Module, dict[str, Any]]:
         raise WeightsError(
             f"the weights of {name!r} are not installed ({path})", hint="reinstall restore-kit"
         )
-    return load_file(path, sha256=SHIPPED[name].sha256)
+    net, header = load_file(path, sha256=SHIPPED[name].sha256)
+    return net, {**header, "task": SHIPPED[name].task}  # a shared network does several tasks
 
 
 def weights_path(name: str) -> Path:
     """Where the shipped weights of ``name`` lie."""
-    return ZOO / name / "weights.safetensors"
+    return ZOO / _folder(name) / "weights.safetensors"
 
 
 def recipe_path(name: str) -> Path:
     """Where the recipe of ``name`` lies, trained or not."""
-    return ZOO / Path(name).name / "recipe.toml"
+    return ZOO / _folder(Path(name).name) / "recipe.toml"
+
+
+def _folder(name: str) -> str:
+    return (SHIPPED[name].shared if name in SHIPPED else "") or name
