@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.models.resunet import ResUNet, UNet, grown_around, pad_to, unet_radius
+from restore.models.finder import Finder
+from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
-from restore.models.windows import CONTRAST_REACH, largest, local_contrast
+from restore.models.windows import largest
 
-_PACKED, _BLOCKS = 2, (1, 1, 1)
 # How far around what was found the repair reaches (pixels), and how open the gate for the rest is at first (logit).
 _RIM, _SHUT = 2, -2.0
 
@@ -34,9 +33,6 @@ class HealNet(nn.Module):
 
     ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits);
     with ``parts="mask"`` these logits alone, for the price of d.
-
-    d sees :func:`local_contrast`: a drop in focus differs from the picture by its rim alone, which is faint beside
-    the colours themselves.
     """
 
     def __init__(
@@ -50,13 +46,12 @@ class HealNet(nn.Module):
     ) -> None:
         super().__init__()
         self.gated = gated
-        self.detect = UNet(3 * _PACKED**2, (1 + gated) * _PACKED**2, widths=finder, blocks=_BLOCKS)
+        self.detect = Finder(widths=finder, outputs=1 + gated)
         if gated:
-            with torch.no_grad():
-                self.detect.tail.bias[_PACKED**2 :] = _SHUT  # type: ignore[index]
+            self.detect.begin_last_map(_SHUT)
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
-        self.multiple = max(_PACKED * 2 ** (len(finder) - 1), self.fill.multiple)
-        self.radius = unet_radius(_BLOCKS, _PACKED) + 2 * CONTRAST_REACH + self.fill.radius
+        self.multiple = max(self.detect.multiple, self.fill.multiple)
+        self.radius = self.detect.radius + self.fill.radius
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -74,8 +69,7 @@ class HealNet(nn.Module):
     def forward(self, x: Tensor, *, parts: bool | str = False) -> Tensor | dict[str, Tensor]:
         height, width = x.shape[-2:]
         whole = pad_to(x, self.multiple)
-        seen = local_contrast(whole).contiguous(memory_format=torch.channels_last)
-        found = F.pixel_shuffle(self.detect(F.pixel_unshuffle(seen, _PACKED)), _PACKED)
+        found = self.detect(whole)
         logits = found[:, :1, :height, :width]
         if parts == "mask":
             return logits

@@ -4,19 +4,20 @@ Fine traces (noise, block borders, lost detail, streaks) live in windows at the 
 colour and what lies on the lens show in a thumbnail. Statistics written down by hand (:mod:`restore.models.statistics`)
 stand beside learned features of both, and a small perceptron says per family whether it is there and how severe it
 is. Several families may be there at once. Without learned features (``width = 0``) it is fitted in minutes.
-What lies on a picture in a few places (drops, scratches) changes no mean: it is found as a map first (``marks``), and
-how much was found, and how surely, is told.
+What lies on a picture in a few places (drops, scratches) changes no mean: finders that were trained to fill it
+(:class:`restore.models.heal.HealNet`) say where it is, and how much was found, and how surely, is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.models.resunet import UNet, pad_to
+from restore.models.finder import Finder
+from restore.models.heal import HealNet
 from restore.models.statistics import (
     LIGHT_STATISTICS,
     WINDOW_STATISTICS,
@@ -24,9 +25,7 @@ from restore.models.statistics import (
     thumbnail,
     window_statistics,
 )
-from restore.models.windows import local_contrast
 
-_PACKED, _FINDER = 2, (16, 32, 48)
 # Of every kind of marks: how much of the window is covered, twice, and the surest place.
 _TOLD = 3
 # Side of a window in pixels; smaller pictures are mirrored until they fill one.
@@ -40,17 +39,23 @@ class Looker(nn.Module):
         families: how many families there are; their names stand in the weight file's header (``conditions``).
         width: channels the learned branches start from; 0: statistics alone.
         hidden: width of the perceptron.
-        marks: how many kinds of marks are found as maps.
+        finders: widths of a finder per kind of marks; they are taken from elsewhere and not trained here.
 
     ``forward(x)`` takes ``B x 3 x H x W`` in [0, 1] of about a window's size, and gives ``B x 2F``: F logits of
-    presence, then F severities from 0 to 5 (not clamped); with ``parts`` a dictionary, "findings" and the logits
-    "marks" (``B x marks x H x W``). A larger picture is looked at with :meth:`fine` of several
+    presence, then F severities from 0 to 5 (not clamped). A larger picture is looked at with :meth:`fine` of several
     windows, whose mean :meth:`judge` takes beside the thumbnail.
     """
 
-    def __init__(self, *, families: int, width: int = 20, hidden: int = 128, marks: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        families: int,
+        width: int = 20,
+        hidden: int = 128,
+        finders: Sequence[Sequence[int]] = (),
+    ) -> None:
         super().__init__()
-        self.families, self.width, self.kinds = families, width, marks
+        self.families, self.width = families, width
         count = WINDOW_STATISTICS + LIGHT_STATISTICS
         self.centre = nn.Parameter(torch.zeros(count))
         self.scale = nn.Parameter(torch.ones(count))
@@ -60,9 +65,8 @@ class Looker(nn.Module):
             self.texture = _stack((24, 2 * w, 1), (2 * w, 3 * w, 2), (3 * w, 4 * w, 2), (4 * w, 4 * w, 1))
             self.scene = _stack((3, w, 2), (w, 2 * w, 2), (2 * w, 3 * w, 2), (3 * w, 3 * w, 1))
             learned = 2 * 4 * w + 2 * 3 * w
-        if marks:
-            self.marks = UNet(3 * _PACKED**2, marks * _PACKED**2, widths=_FINDER, blocks=(1,) * len(_FINDER))
-            learned += _TOLD * marks
+        self.finders = nn.ModuleList(Finder(widths=tuple(widths)) for widths in finders).requires_grad_(False)
+        learned += _TOLD * len(finders)
         self.head = nn.Sequential(
             nn.Linear(count + learned, hidden),
             nn.ReLU(),
@@ -71,23 +75,23 @@ class Looker(nn.Module):
             nn.Linear(hidden, 2 * families),
         )
 
-    def forward(self, x: Tensor, *, parts: bool = False) -> Tensor | dict[str, Tensor]:
-        logits = self.find_marks(x) if self.kinds else None
-        findings = self.judge(self._fine(x, logits), thumbnail(x))
-        return {"findings": findings, "marks": logits} if parts and logits is not None else findings
+    def forward(self, x: Tensor) -> Tensor:
+        return self.judge(self.fine(x), thumbnail(x))
+
+    def take_finders(self, healers: Sequence[HealNet]) -> None:
+        """Copies what the networks find their marks with.
+
+        Raises:
+            ValueError: another number of networks, or finders of other widths.
+        """
+        try:
+            for mine, healer in zip(self.finders, healers, strict=True):
+                mine.load_state_dict(healer.detect.first_map())
+        except RuntimeError as error:
+            raise ValueError(f"a finder of other widths: {error}") from error
 
     def fine(self, windows: Tensor) -> Tensor:
         """What windows ``N x 3 x h x w`` show, as numbers whose mean over the windows is what the picture shows."""
-        return self._fine(windows, self.find_marks(windows) if self.kinds else None)
-
-    def find_marks(self, windows: Tensor) -> Tensor:
-        """Where something lies on windows ``N x 3 x h x w``, one map of logits per kind of marks."""
-        height, width = windows.shape[-2:]
-        whole = pad_to(windows, _PACKED * 2 ** (len(_FINDER) - 1))
-        seen = local_contrast(whole).contiguous(memory_format=torch.channels_last)
-        return F.pixel_shuffle(self.marks(F.pixel_unshuffle(seen, _PACKED)), _PACKED)[..., :height, :width]
-
-    def _fine(self, windows: Tensor, logits: Tensor | None) -> Tensor:
         with torch.autocast(windows.device.type, enabled=False), torch.no_grad():
             found = [window_statistics(windows)]
         if self.width:
@@ -96,7 +100,9 @@ class Looker(nn.Module):
             # Twelve channels of what is fine, eight times as strong, beside twelve of the picture itself.
             f = self.texture(F.pixel_unshuffle(torch.cat([8 * high, even - 0.5], 1), 2)).float()
             found += [f.mean((2, 3)), f.square().mean((2, 3))]
-        return torch.cat(found if logits is None else [*found, _told(logits)], 1)
+        with torch.no_grad():
+            found += [_told(finder(windows)) for finder in self.finders]
+        return torch.cat(found, 1)
 
     def statistics(self, x: Tensor) -> Tensor:
         """All statistics of one window per sample, not yet scaled: what a fit without learned features needs."""
@@ -112,8 +118,8 @@ class Looker(nn.Module):
             mean, square = learned.chunk(2, 1)
             s = self.scene(small - 0.5).float()
             parts += [mean, (square - mean.square()).clamp(min=1e-6).sqrt(), s.mean((2, 3)), s.amax((2, 3))]
-        if self.kinds:
-            parts += [fine[:, -_TOLD * self.kinds :]]
+        if self.finders:
+            parts += [fine[:, -_TOLD * len(self.finders) :]]
         return self.head(torch.cat(parts, 1))
 
     def scaled(self, statistics: Tensor) -> Tensor:
@@ -129,7 +135,7 @@ class Looker(nn.Module):
 
 
 def _told(logits: Tensor) -> Tensor:
-    """Of maps ``N x K x h x w``: covered shares on a scale of tens, and the surest places, ``N x 3K``."""
+    """Of maps ``N x 1 x h x w``: covered shares on a scale of tens, and the surest place, ``N x 3``."""
     p = logits.float().sigmoid()
     shares = torch.cat([p.mean((2, 3)), (p * p).mean((2, 3))], 1)
     surest = F.avg_pool2d(p, 4, ceil_mode=True).amax((2, 3))

@@ -12,14 +12,14 @@ import torch
 from restore.degradations import degradation
 from restore.degradations.families import BRINGS, FAMILIES, family_of, physical_order
 from restore.degradations.order import PLACES, place_of
-from restore.errors import UsageError
+from restore.errors import ConfigError, UsageError
 from restore.models.registry import build
-from restore.models.weights import read_weights
+from restore.models.weights import read_weights, save_weights
 from restore.train.config import Config
 from restore.train.findings import dominant, findings_maker, findings_step
 from restore.train.fitted import fit_statistics
 from restore.train.recipe import make_recipe
-from restore.train.run import train
+from restore.train.run import start_network, train
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -86,23 +86,24 @@ def test_unknown_targets_do_not_count() -> None:
     assert dominant(torch.tensor([[3.0, 1.0, 2.0, 5.0], [-1.0, -1.0, 4.0, 4.0]])).tolist() == [1, 2]
 
 
-def test_marks_are_shown_where_they_lie(photo: np.ndarray) -> None:
-    arch = {"families": 2, "width": 4, "hidden": 8, "marks": 2}
-    config = tiny(conditions=["raindrop", "damage"], batch=12, clean_share=0.0, arch=arch)
-    batch = findings_maker(config, [photo], torch.device("cpu"))(0)
-    there = batch["severities"] > 2
-    share = batch["marks"].mean((2, 3))
-    assert there.any(0).all() and (share[there] > 0).all()
-    assert (share[batch["severities"] == 0] == 0).all()
-    net = build("looker", arch)
-    loss = findings_step(config)(net, batch, 0)
-    loss.backward()
-    assert all(p.grad is not None for name, p in net.named_parameters() if name.startswith("marks"))
-    # What says nothing of marks says the same in a network that does not listen to them yet.
-    plain = build("looker", {**arch, "marks": 0})
+def test_finders_are_taken_over_and_not_trained(photo: np.ndarray, tmp_path: Path) -> None:
+    shape = {"widths": [8, 8], "blocks": [1, 1], "finder": [4, 8, 8], "gated": True}
+    healer = build("heal", shape)
+    path = tmp_path / "healer.safetensors"
+    save_weights(path, healer.state_dict(), {"architecture": "heal", "config": shape}, dtype=torch.float32)
+    arch = {"families": 3, "width": 4, "hidden": 8, "finders": [[4, 8, 8]]}
+    net = start_network(tiny(finders=[str(path)], arch=arch), None)
+    x = torch.from_numpy(photo[:97, :131].copy()).permute(2, 0, 1)[None].float() / 255
+    logits = net.finders[0](x)  # type: ignore[index, operator]
+    assert torch.equal(logits, healer(x, parts="mask")) and not logits.requires_grad
+    net.judge(net.fine(x), x).sum().backward()  # type: ignore[operator]
+    assert all((p.grad is None) == n.startswith("finders") for n, p in net.named_parameters())
+    # A network without them, grown, says what it said.
+    plain = build("looker", {**arch, "finders": []})
     net.load_state_dict(net.grown_from(plain.state_dict()))  # type: ignore[operator]
-    x = batch["degraded"][:2]
     assert torch.allclose(net.eval()(x), plain.eval()(x), atol=1e-5)
+    with pytest.raises(ConfigError, match="widths"):
+        start_network(tiny(finders=[str(path)], arch={**arch, "finders": [[8, 8, 8]]}), None)
 
 
 def test_statistics_follow_what_was_done(photo_tensor: torch.Tensor) -> None:

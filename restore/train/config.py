@@ -44,6 +44,8 @@ class Config(Recipe):
     # degradations whose trace is the mask, to be found or, as an input, to be filled
     mask: tuple[str, ...] = ()
     mask_input: bool = False
+    # networks that find and fill (names, or weight files) whose finders a looker takes
+    finders: tuple[str, ...] = ()
     # weights of losses of parts of the answer
     parts: Mapping[str, float] = with_default(default_factory=dict)
     # optimiser

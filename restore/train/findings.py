@@ -14,11 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.data.crops import centre_crop, draw_crops
-from restore.degradations import degradation, trace
+from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.degradations.families import BRINGS, FAMILIES, physical_order
 from restore.image import quantise, to_grey
-from restore.losses.mask import mask_loss
 from restore.runtime import autocast
 from restore.train.config import Config
 from restore.train.processes import share_of
@@ -30,10 +29,6 @@ _TWO, _THREE = 0.3, 0.05
 _SLACK = 16
 # Where the harm is seen: from this severity on a family counts as there, below it is there by degrees.
 _THERE = 1.0
-# What the maps of marks count beside what is named.
-_MARKED = 0.1
-# Families of what lies on a picture in places, in the order of a looker's maps of marks.
-MARKS = ("raindrop", "damage")
 
 
 def findings_maker(
@@ -41,40 +36,30 @@ def findings_maker(
 ) -> Callable[[int], Batch]:
     """``make(step)`` gives ``{"degraded", "severities"}``, a function of (seed, step) alone.
 
-    ``severities`` is ``B x F`` in the order of ``config.conditions``: 0 (not there) to 5, NaN (unknown). A network that
-    finds marks is given "marks" too, where they lie: ``B x len(MARKS) x H x W``.
+    ``severities`` is ``B x F`` in the order of ``config.conditions``: 0 (not there) to 5, NaN (unknown).
     """
-    marked = bool(config.arch.get("marks"))
     share = share_of(config.batch, *part)
 
     def make(step: int) -> Batch:
         size = config.crop + _SLACK
         clean = draw_crops(pictures, seed=config.seed, step=step, batch=config.batch, size=size, part=share)
-        made, masks, targets = [], [], []
+        made, targets = [], []
         for place, x in enumerate(clean.split(1), share.start):
             g = draw.generator(draw.child_seed(config.seed, "findings", step, place))
-            y, severities, marks = draw_wrongs(x, config, g, marked=marked)
+            y, severities = draw_wrongs(x, config, g)
             top, left = (int(torch.randint(0, _SLACK, (1,), generator=g)) for _ in range(2))
             if torch.rand(1, generator=g) < 0.5:  # half of the files were never cropped after coding
                 top = left = 0
-            cut = (..., slice(top, top + config.crop), slice(left, left + config.crop))
-            made.append(y[cut])
-            masks.append(marks[cut])
+            made.append(y[..., top : top + config.crop, left : left + config.crop])
             targets.append([severities.get(f, 0.0) for f in config.conditions])
         degraded = torch.cat(made).to(device).contiguous(memory_format=torch.channels_last)
-        batch = {"degraded": degraded, "severities": torch.tensor(targets, device=device)}
-        return {**batch, "marks": torch.cat(masks).to(device)} if marked else batch
+        return {"degraded": degraded, "severities": torch.tensor(targets, device=device)}
 
     return make
 
 
-def draw_wrongs(
-    x: Tensor, config: Config, g: torch.Generator, *, marked: bool = False
-) -> tuple[Tensor, dict[str, float], Tensor]:
-    """One clean crop ``1 x 3 x H x W`` as a file with something, or nothing, wrong; severities by family.
-
-    With ``marked`` also where marks lie, ``1 x len(MARKS) x H x W``; else no map.
-    """
+def draw_wrongs(x: Tensor, config: Config, g: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    """One clean crop ``1 x 3 x H x W`` as a file with something, or nothing, wrong; severities by family."""
     grey = bool(torch.rand(1, generator=g) < config.grey_share)
     # Not every clean picture is as contrasty as another; without that, any flat one would look hazy.
     low, high = (float(torch.rand(1, generator=g)) * share for share in (0.08, 0.15))
@@ -87,39 +72,30 @@ def draw_wrongs(
         count = min(3 if lot < _THREE else 2 if lot < _THREE + _TWO else 1, len(known))
         chosen = [known[i] for i in torch.randperm(len(known), generator=g)[:count].tolist()]
     severities: dict[str, float] = {}
-    maps = x.new_zeros((1, len(MARKS) * marked, *x.shape[-2:]))
     for family in physical_order(chosen):
         specs = FAMILIES[family]
         spec = specs[int(torch.randint(0, len(specs), (1,), generator=g))]
         severities[family] = float(torch.rand(1, generator=g)) * 5.0
-        x, params = degradation(spec)(x, severity=severities[family], generator=g)
-        if marked and family in MARKS:
-            maps[:, MARKS.index(family)] = trace(params, tuple(x.shape))[:, 0]
+        x, _ = degradation(spec)(x, severity=severities[family], generator=g)
     for family in chosen:
         for other in BRINGS.get(family, ()):
             severities.setdefault(other, float("nan"))
-    return quantise(to_grey(x).expand_as(x) if grey else x), severities, maps
+    return quantise(to_grey(x).expand_as(x) if grey else x), severities
 
 
 def findings_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
-    """``step(net, batch, number)``: cross entropy of what is there, how far its severity is off, and the marks."""
+    """``step(net, batch, number)``: cross entropy of what is there, and how far its severity is off."""
 
     def step(net: nn.Module, batch: Batch, number: int) -> Tensor:
-        marks = batch.get("marks")
-        out = net(batch["degraded"]) if marks is None else net(batch["degraded"], parts=True)
-        found = out if marks is None else out["findings"]
-        extra = found.new_zeros(())
-        if marks is not None:
-            for k, mask in enumerate(marks.split(1, 1)):
-                extra = extra + mask_loss(out["marks"][:, k : k + 1].float(), mask)
-        logits, severities = found.float().chunk(2, 1)
+        out = net(batch["degraded"]).float()
+        logits, severities = out.chunk(2, 1)
         target = batch["severities"]
         known = ~target.isnan()
         target = target.nan_to_num()
         there = (target / _THERE).clamp(0, 1)
         named = F.binary_cross_entropy_with_logits(logits, there, reduction="none")
         off = F.smooth_l1_loss(severities, target, reduction="none") * (target > 0)
-        return ((named + 0.2 * off) * known).sum() / known.sum() + _MARKED * extra
+        return ((named + 0.2 * off) * known).sum() / known.sum()
 
     return step
 

@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from restore.errors import ConfigError
-from restore.models.registry import build
+from restore.models.heal import HealNet
+from restore.models.looker import Looker
+from restore.models.registry import SHIPPED, build, load_file, load_shipped
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
 from restore.train.config import Config
@@ -137,4 +139,18 @@ def start_network(config: Config, init: Path | None) -> nn.Module:
         state = read_weights(init)[0]
         grow = getattr(net, "grown_from", None)
         load_into(net, grow(state) if grow is not None else state, where=str(init))
+    if config.finders:
+        _take_finders(net, config)
     return net
+
+
+def _take_finders(net: nn.Module, config: Config) -> None:
+    healers = [(load_shipped(n) if n in SHIPPED else load_file(Path(n)))[0] for n in config.finders]
+    if not isinstance(net, Looker) or not all(isinstance(healer, HealNet) for healer in healers):
+        raise ConfigError("finders: expected a looker, and networks of the architecture heal")
+    try:
+        net.take_finders(healers)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(
+            f"finders: {error}", hint="arch.finders says their widths, in the same order"
+        ) from error

@@ -1,0 +1,48 @@
+"""Finder: where something lies on a picture (drops, scratches, dust), as a map."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.models.resunet import UNet, pad_to, unet_radius
+from restore.models.windows import CONTRAST_REACH, local_contrast
+
+_PACKED = 2
+
+
+class Finder(UNet):
+    """A small U-Net at half resolution that is shown :func:`restore.models.windows.local_contrast`.
+
+    A drop in focus differs from the picture by its rim alone, which is faint beside the colours themselves.
+
+    Args:
+        widths: channels per level, one residual block each.
+        outputs: maps.
+
+    ``forward(x)``: ``B x 3 x H x W`` of any size to logits ``B x outputs x H x W``.
+    """
+
+    def __init__(self, *, widths: tuple[int, ...] = (16, 32, 48), outputs: int = 1) -> None:
+        blocks = (1,) * len(widths)
+        super().__init__(3 * _PACKED**2, outputs * _PACKED**2, widths=widths, blocks=blocks)
+        self.multiple = _PACKED * 2 ** (len(widths) - 1)
+        self.radius = unet_radius(blocks, _PACKED) + 2 * CONTRAST_REACH
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        seen = local_contrast(pad_to(x, self.multiple)).contiguous(memory_format=torch.channels_last)
+        logits = self.maps(F.pixel_unshuffle(seen, _PACKED))
+        return F.pixel_shuffle(logits, _PACKED)[..., :height, :width]
+
+    def first_map(self) -> dict[str, Tensor]:
+        """The weights of a finder of the first map alone."""
+        count = _PACKED**2
+        return {k: v[:count] if k.startswith("tail.") else v for k, v in self.state_dict().items()}
+
+    def begin_last_map(self, logit: float) -> None:
+        """The last map says ``logit`` everywhere, nearly."""
+        assert self.tail.bias is not None
+        with torch.no_grad():
+            self.tail.bias[-(_PACKED**2) :] = logit
