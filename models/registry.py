@@ -120,7 +120,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "inpaint": Shipped(
         "inpaint",
-        "815c3dc8270fde06171889200ee5f77f2f680f45c5aa86e3db3d7e553f30dab9",
+        "bf50b2dc7e5a5a4aeb96f9188e53b116eb1470687b94614f65702b9055d10fa8",
         "holes, filled where a mask says so",
     ),
     "underwater": Shipped(
