@@ -37,6 +37,18 @@ def test_turns_help_and_windows_equal_the_whole(photo: np.ndarray) -> None:
     assert (tiled - twice).abs().max() < 1e-4
 
 
+def test_holes_are_filled_in_several_positions(photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], bool)
+    for top in range(10, 240, 32):  # many small ones: one hole may come out better either way
+        hole[top : top + 14, 5::31] = hole[top : top + 14, 6::31] = hole[top + 8 : top + 18, 12::31] = True
+    options = {"device": "cpu", "precision": "fp32"}
+    pictures = [restore.load("inpaint", turns=n, **options)(photo, mask=hole) for n in (1, 4)]
+    errors = [np.square(p.astype(float) - photo)[hole].mean() for p in pictures]
+    assert errors[1] < errors[0] and np.array_equal(pictures[1][~hole], photo[~hole])
+    tiled = restore.load("inpaint", turns=4, tile=128, **options)(photo, mask=hole)
+    assert np.abs(tiled.astype(int) - pictures[1]).max() <= 1
+
+
 def test_only_plain_networks_and_those_numbers_of_turns() -> None:
     for name, turns in (("denoise", 3), ("denoise", True), ("lowlight", 2), ("median", 2)):
         with pytest.raises(UsageError, match="turns"):

@@ -149,8 +149,9 @@ class MaskedRestorer(LearnedRestorer):
         if not bool(mask.any()):
             return picture.clone()
         both = torch.cat([picture.expand(-1, 3, -1, -1), mask], 1)
+        both = both.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(both.contiguous(memory_format=torch.channels_last))
+            y = mean_of_turns(self.net, both, count=self.turns, multiple=self.spec.multiple, scale=1)
         y = y if picture.shape[1] == 3 else y.mean(1, keepdim=True)
         return torch.where(mask > 0, y, picture)  # what is known stays, bit for bit
 
@@ -170,7 +171,7 @@ def values_of(net: nn.Module, header: dict[str, Any]) -> tuple[str, ...]:
     about = _about(net, header)
     if about is None:
         return ()
-    return (*about.conditions, *(("turns",) if _kind(about) is LearnedRestorer else ()))
+    return (*about.conditions, *(() if about.looks else ("turns",)))
 
 
 def load_learned(
