@@ -15,24 +15,33 @@ _PACKED = 2
 class Finder(UNet):
     """A small U-Net at half resolution that is shown :func:`restore.models.windows.local_contrast`.
 
-    A drop in focus differs from the picture by its rim alone, which is faint beside the colours themselves.
+    A drop in focus differs from the picture by its rim alone, which is faint beside the colours themselves. A scratch
+    differs by how strong it is, which local contrast does not show.
 
     Args:
         widths: channels per level, one residual block each.
         outputs: maps.
+        colours: is shown the picture itself as well.
 
     ``forward(x)``: ``B x 3 x H x W`` of any size to logits ``B x outputs x H x W``.
     """
 
-    def __init__(self, *, widths: tuple[int, ...] = (16, 32, 48), outputs: int = 1) -> None:
+    def __init__(
+        self, *, widths: tuple[int, ...] = (16, 32, 48), outputs: int = 1, colours: bool = False
+    ) -> None:
         blocks = (1,) * len(widths)
-        super().__init__(3 * _PACKED**2, outputs * _PACKED**2, widths=widths, blocks=blocks)
+        super().__init__(3 * (1 + colours) * _PACKED**2, outputs * _PACKED**2, widths=widths, blocks=blocks)
+        self.colours = colours
         self.multiple = _PACKED * 2 ** (len(widths) - 1)
         self.radius = unet_radius(blocks, _PACKED) + 2 * CONTRAST_REACH
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        seen = local_contrast(pad_to(x, self.multiple)).contiguous(memory_format=torch.channels_last)
+        whole = pad_to(x, self.multiple).float()
+        seen = local_contrast(whole)
+        if self.colours:
+            seen = torch.cat([seen, 4 * (whole - 0.5)], 1)  # of about the same size
+        seen = seen.contiguous(memory_format=torch.channels_last)
         logits = self.maps(F.pixel_unshuffle(seen, _PACKED))
         return F.pixel_shuffle(logits, _PACKED)[..., :height, :width]
 
