@@ -11,6 +11,7 @@ What lies on a picture in a few places (drops, scratches) changes no mean: finde
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,8 @@ class Looker(nn.Module):
         families: how many families there are; their names stand in the weight file's header (``conditions``).
         width: channels the learned branches start from; 0: statistics alone.
         hidden: width of the perceptron.
-        finders: widths of a finder per kind of marks; they are taken from elsewhere and not trained here.
+        finders: per kind of marks what its finder is made of (widths, colours); they are taken from elsewhere and not
+            trained here.
 
     ``forward(x)`` takes ``B x 3 x H x W`` in [0, 1] of about a window's size, and gives ``B x 2F``: F logits of
     presence, then F severities from 0 to 5 (not clamped). A larger picture is looked at with :meth:`fine` of several
@@ -52,7 +54,7 @@ class Looker(nn.Module):
         families: int,
         width: int = 20,
         hidden: int = 128,
-        finders: Sequence[Sequence[int]] = (),
+        finders: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
         self.families, self.width = families, width
@@ -65,7 +67,7 @@ class Looker(nn.Module):
             self.texture = _stack((24, 2 * w, 1), (2 * w, 3 * w, 2), (3 * w, 4 * w, 2), (4 * w, 4 * w, 1))
             self.scene = _stack((3, w, 2), (w, 2 * w, 2), (2 * w, 3 * w, 2), (3 * w, 3 * w, 1))
             learned = 2 * 4 * w + 2 * 3 * w
-        self.finders = nn.ModuleList(Finder(widths=tuple(widths)) for widths in finders).requires_grad_(False)
+        self.finders = nn.ModuleList(Finder(**kind) for kind in finders).requires_grad_(False)
         learned += _TOLD * len(finders)
         self.head = nn.Sequential(
             nn.Linear(count + learned, hidden),
@@ -82,13 +84,13 @@ class Looker(nn.Module):
         """Copies what the networks find their marks with.
 
         Raises:
-            ValueError: another number of networks, or finders of other widths.
+            ValueError: another number of networks, or finders that are made otherwise.
         """
         try:
             for mine, healer in zip(self.finders, healers, strict=True):
                 mine.load_state_dict(healer.detect.first_map())
         except RuntimeError as error:
-            raise ValueError(f"a finder of other widths: {error}") from error
+            raise ValueError(f"a finder that is made otherwise: {error}") from error
 
     def fine(self, windows: Tensor) -> Tensor:
         """What windows ``N x 3 x h x w`` show, as numbers whose mean over the windows is what the picture shows."""

@@ -91,7 +91,7 @@ def test_finders_are_taken_over_and_not_trained(photo: np.ndarray, tmp_path: Pat
     healer = build("heal", shape)
     path = tmp_path / "healer.safetensors"
     save_weights(path, healer.state_dict(), {"architecture": "heal", "config": shape}, dtype=torch.float32)
-    arch = {"families": 3, "width": 4, "hidden": 8, "finders": [[4, 8, 8]]}
+    arch = {"families": 3, "width": 4, "hidden": 8, "finders": [{"widths": [4, 8, 8]}]}
     net = start_network(tiny(finders=[str(path)], arch=arch), None)
     x = torch.from_numpy(photo[:97, :131].copy()).permute(2, 0, 1)[None].float() / 255
     logits = net.finders[0](x)  # type: ignore[index, operator]
@@ -102,8 +102,8 @@ def test_finders_are_taken_over_and_not_trained(photo: np.ndarray, tmp_path: Pat
     plain = build("looker", {**arch, "finders": []})
     net.load_state_dict(net.grown_from(plain.state_dict()))  # type: ignore[operator]
     assert torch.allclose(net.eval()(x), plain.eval()(x), atol=1e-5)
-    with pytest.raises(ConfigError, match="widths"):
-        start_network(tiny(finders=[str(path)], arch={**arch, "finders": [[8, 8, 8]]}), None)
+    with pytest.raises(ConfigError, match="made otherwise"):
+        start_network(tiny(finders=[str(path)], arch={**arch, "finders": [{"widths": [8, 8, 8]}]}), None)
 
 
 def test_statistics_follow_what_was_done(photo_tensor: torch.Tensor) -> None:

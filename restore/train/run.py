@@ -152,5 +152,5 @@ def _take_finders(net: nn.Module, config: Config) -> None:
         net.take_finders(healers)  # type: ignore[arg-type]
     except ValueError as error:
         raise ConfigError(
-            f"finders: {error}", hint="arch.finders says their widths, in the same order"
+            f"finders: {error}", hint="arch.finders says what they are made of, in the same order"
         ) from error
