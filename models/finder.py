@@ -20,17 +20,14 @@ class Finder(UNet):
 
     Args:
         widths: channels per level, one residual block each.
-        outputs: maps.
         colours: is shown the picture itself as well.
 
-    ``forward(x)``: ``B x 3 x H x W`` of any size to logits ``B x outputs x H x W``.
+    ``forward(x)``: ``B x 3 x H x W`` of any size to logits ``B x 1 x H x W``.
     """
 
-    def __init__(
-        self, *, widths: tuple[int, ...] = (16, 32, 48), outputs: int = 1, colours: bool = False
-    ) -> None:
+    def __init__(self, *, widths: tuple[int, ...] = (16, 32, 48), colours: bool = False) -> None:
         blocks = (1,) * len(widths)
-        super().__init__(3 * (1 + colours) * _PACKED**2, outputs * _PACKED**2, widths=widths, blocks=blocks)
+        super().__init__(3 * (1 + colours) * _PACKED**2, _PACKED**2, widths=widths, blocks=blocks)
         self.colours = colours
         self.multiple = _PACKED * 2 ** (len(widths) - 1)
         self.radius = unet_radius(blocks, _PACKED) + 2 * CONTRAST_REACH
@@ -44,14 +41,3 @@ class Finder(UNet):
         seen = seen.contiguous(memory_format=torch.channels_last)
         logits = self.maps(F.pixel_unshuffle(seen, _PACKED))
         return F.pixel_shuffle(logits, _PACKED)[..., :height, :width]
-
-    def first_map(self) -> dict[str, Tensor]:
-        """The weights of a finder of the first map alone."""
-        count = _PACKED**2
-        return {k: v[:count] if k.startswith("tail.") else v for k, v in self.state_dict().items()}
-
-    def begin_last_map(self, logit: float) -> None:
-        """The last map says ``logit`` everywhere, nearly."""
-        assert self.tail.bias is not None
-        with torch.no_grad():
-            self.tail.bias[-(_PACKED**2) :] = logit

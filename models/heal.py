@@ -16,15 +16,15 @@ from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
 from restore.models.windows import largest
 
-# How far around what was found the repair reaches (pixels), and how open the gate for the rest is at first (logit).
-_RIM, _SHUT = 2, -2.0
+# How far around what was found the gate is open, pixels.
+_RIM = 2
 
 
 class HealNet(nn.Module):
     """``y = x - f(x, m)`` with the mask ``m = sigmoid(d(x))``; gated, ``y = x - g f(x, m)``.
 
-    The gate g is open where something was found and around it; elsewhere as far as d says that the picture itself
-    (faded, grainy) wants repair. So what f would do to intact texture, hardly told from damage, is not done.
+    The gate g is open where something was found and a little around it. Elsewhere intact texture, which f can hardly
+    tell from damage, stays as it is.
 
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
@@ -48,9 +48,7 @@ class HealNet(nn.Module):
     ) -> None:
         super().__init__()
         self.gated = gated
-        self.detect = Finder(widths=finder, outputs=1 + gated, colours=colours)
-        if gated:
-            self.detect.begin_last_map(_SHUT)
+        self.detect = Finder(widths=finder, colours=colours)
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
         self.multiple = max(self.detect.multiple, self.fill.multiple)
         self.radius = self.detect.radius + self.fill.radius
@@ -60,28 +58,20 @@ class HealNet(nn.Module):
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f, which does not see the mask yet; a new gate starts shut."""
-        grown = dict(grown_around(self, "fill", state))
-        for key in ("detect.tail.weight", "detect.tail.bias"):
-            ours = self.state_dict()[key]
-            if len(grown[key]) < len(ours):
-                grown[key] = torch.cat([grown[key], ours[len(grown[key]) :].to(grown[key])])
-        return grown
+        """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
+        return grown_around(self, "fill", state)
 
     def forward(self, x: Tensor, *, parts: bool | str = False) -> Tensor | dict[str, Tensor]:
         height, width = x.shape[-2:]
         whole = pad_to(x, self.multiple)
-        found = self.detect(whole)
-        logits = found[:, :1, :height, :width]
+        logits = self.detect(whole)
         if parts == "mask":
-            return logits
-        shares = torch.sigmoid(found.float())
-        told = torch.cat([whole, shares[:, :1].to(whole.dtype)], 1)
-        picture = self._filled(whole, told, shares)[..., :height, :width]
-        return {"picture": picture, "mask": logits} if parts else picture
-
-    def _filled(self, whole: Tensor, told: Tensor, shares: Tensor) -> Tensor:
-        if not self.gated:
-            return self.fill(told)
-        gate = 1 - (1 - largest(shares[:, :1], _RIM)) * (1 - shares[:, 1:])
-        return whole - gate.to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
+            return logits[..., :height, :width]
+        mask = torch.sigmoid(logits.float())
+        told = torch.cat([whole, mask.to(whole.dtype)], 1)
+        if self.gated:
+            filled = whole - largest(mask, _RIM).to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
+        else:
+            filled = self.fill(told)
+        picture = filled[..., :height, :width]
+        return {"picture": picture, "mask": logits[..., :height, :width]} if parts else picture

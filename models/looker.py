@@ -4,8 +4,8 @@ Fine traces (noise, block borders, lost detail, streaks) live in windows at the 
 colour and what lies on the lens show in a thumbnail. Statistics written down by hand (:mod:`restore.models.statistics`)
 stand beside learned features of both, and a small perceptron says per family whether it is there and how severe it
 is. Several families may be there at once. Without learned features (``width = 0``) it is fitted in minutes.
-What lies on a picture in a few places (drops, scratches) changes no mean: finders that were trained to fill it
-(:class:`restore.models.heal.HealNet`) say where it is, and how much was found, and how surely, is told.
+What lies on a picture in a few places (drops, scratches) changes no mean: finders that were trained for it
+(:class:`restore.models.finder.Finder`) say where it is, and how much was found, and how surely, is told.
 """
 
 from __future__ import annotations
@@ -80,15 +80,15 @@ class Looker(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.fine(x), thumbnail(x))
 
-    def take_finders(self, healers: Sequence[HealNet]) -> None:
-        """Copies what the networks find their marks with.
+    def take_finders(self, others: Sequence[Finder | HealNet]) -> None:
+        """Copies finders, or what networks find with that fill.
 
         Raises:
             ValueError: another number of networks, or finders that are made otherwise.
         """
         try:
-            for mine, healer in zip(self.finders, healers, strict=True):
-                mine.load_state_dict(healer.detect.first_map())
+            for mine, other in zip(self.finders, others, strict=True):
+                mine.load_state_dict((other if isinstance(other, Finder) else other.detect).state_dict())
         except RuntimeError as error:
             raise ValueError(f"a finder that is made otherwise: {error}") from error
 

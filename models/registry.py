@@ -16,6 +16,7 @@ from restore.models.deconvolve import DeconvolveNet
 from restore.models.dncnn import DnCNN
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.ffdnet import FFDNet
+from restore.models.finder import Finder
 from restore.models.heal import HealNet
 from restore.models.inpaint import FillNet
 from restore.models.looker import Looker
@@ -43,6 +44,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "retouch": RetouchNet,
     "deconvolve": DeconvolveNet,
     "heal": HealNet,
+    "finder": Finder,
     "fill": FillNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,

@@ -60,17 +60,21 @@ def test_results_belong_to_the_shipped_weights() -> None:
 def benches() -> list[tuple[str, str]]:
     """Every table of the benches that belong to shipped models."""
     from restore.models.registry import SHIPPED
+    from restore.restorers.composed import COMPOSED
 
     found = {path.parent.name: tomllib.loads(path.read_text()) for path in ZOO.glob("*/bench.toml")}
-    return [(name, bench) for name, tables in found.items() if name in SHIPPED for bench in tables]
+    there = {*SHIPPED, *COMPOSED}
+    return [(name, bench) for name, tables in found.items() if name in there for bench in tables]
 
 
 @pytest.mark.parametrize(("name", "bench"), benches())
 def test_every_shipped_model_has_its_results_and_its_card_quotes_them(name: str, bench: str) -> None:
     from restore.models.registry import SHIPPED
+    from restore.restorers.composed import COMPOSED
 
     measured = json.loads((ZOO / name / f"{bench}.json").read_text())
-    assert measured["environment"]["weights"][name] == SHIPPED[name].sha256
+    for needed in COMPOSED[name].needs if name in COMPOSED else (name,):
+        assert measured["environment"]["weights"][needed] == SHIPPED[needed].sha256
     assert not measured["failures"]
     card = (ZOO / name / "card.md").read_text()
     assert f"{bench}.md" in card and "before-after.jpg" in card

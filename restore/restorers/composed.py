@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from restore.models.registry import SHIPPED
-from restore.restorers import auto, enlarged
+from restore.restorers import auto, enlarged, found
 from restore.restorers.base import Restorer
 
 
@@ -36,6 +36,14 @@ _TABLE: dict[str, Composed] = {
         enlarged.DESCRIPTION,
         takes=("scale",),
         needs=tuple(f"sr-x{scale}" for scale in enlarged.SCALES),
+    ),
+    found.NAME: Composed(
+        found.FoundRestorer,
+        found.TASK,
+        "learned",
+        found.DESCRIPTION,
+        takes=("sure",),
+        needs=(found.FINDER, found.FILLER),
     ),
 }
 COMPOSED = {name: row for name, row in _TABLE.items() if all(needed in SHIPPED for needed in row.needs)}

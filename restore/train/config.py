@@ -14,7 +14,7 @@ from restore.models.registry import ARCHITECTURES
 from restore.train.recipe import Recipe, out_of_range
 from restore.train.simulate import simulator
 
-STEPS = ("paired", "estimate", "findings")
+STEPS = ("paired", "estimate", "findings", "find")
 METRICS = ("psnr", "psnr_y")
 
 
@@ -44,7 +44,7 @@ class Config(Recipe):
     # degradations whose trace is the mask, to be found or, as an input, to be filled
     mask: tuple[str, ...] = ()
     mask_input: bool = False
-    # networks that find and fill (names, or weight files) whose finders a looker takes
+    # networks that find (names, or weight files) whose finders a looker takes
     finders: tuple[str, ...] = ()
     # weights of losses of parts of the answer
     parts: Mapping[str, float] = with_default(default_factory=dict)
@@ -108,12 +108,17 @@ def _ranges(c: Config) -> list[str]:
         "decay_share": 0 < c.decay_share <= 1,
         "field": c.field == 0 or c.field >= c.crop,
         "reuse": c.reuse >= 1,
-        "mask": set(c.mask) <= set(TRACEABLE) and bool(c.mask) == (c.mask_input or "mask" in c.parts),
+        "mask": set(c.mask) <= set(TRACEABLE)
+        and bool(c.mask) == (c.mask_input or "mask" in c.parts or c.step == "find"),
         "parts": all(isinstance(w, int | float) and w > 0 for w in c.parts.values()),
     }
     for share in ("late_share", "clean_share", "grey_share", "stored_share"):
         checks[share] = 0 <= getattr(c, share) <= 1
     return out_of_range(c, checks)
+
+
+def _asks_for_mask(c: Config) -> bool:
+    return c.mask_input or "mask" in c.parts or c.step == "find"
 
 
 def _unknown_names(c: Config) -> list[str]:
