@@ -160,6 +160,11 @@ SHIPPED: dict[str, Shipped] = {
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
         "how strong the noise of a picture is; asked by restorers that need to know",
     ),
+    "marks": Shipped(
+        "estimate",
+        "c641936f365423bccd028f4a5dab5d4cbdcbe3848739a1153636f14bd97d176e",
+        "where scratches, dust, folds and marks lie; asked by oldphoto",
+    ),
     "looker": Shipped(
         "estimate",
         "970063b7d6fbfb90fddd32b29ae16194f13c853bc5bfe1b26794e0bb10d1bc78",
