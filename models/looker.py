@@ -27,8 +27,8 @@ from restore.models.statistics import (
     window_statistics,
 )
 
-# Of every kind of marks: how much of the window is covered, perhaps and surely, and the surest small and large place.
-_TOLD = 4
+# Of every kind of marks: how much of the window is covered, twice, and the surest place.
+_TOLD = 3
 # Side of a window in pixels; smaller pictures are mirrored until they fill one.
 WINDOW = 192
 
@@ -137,11 +137,11 @@ class Looker(nn.Module):
 
 
 def _told(logits: Tensor) -> Tensor:
-    """Of maps ``N x 1 x h x w``: covered shares on a scale of tens, and the surest places, ``N x 4``."""
+    """Of maps ``N x 1 x h x w``: covered shares on a scale of tens, and the surest place, ``N x 3``."""
     p = logits.float().sigmoid()
-    shares = torch.cat([p.mean((2, 3)), p.pow(4).mean((2, 3))], 1)
-    places = [F.avg_pool2d(p, side, ceil_mode=True).amax((2, 3)) for side in (4, 16)]
-    return torch.cat([(shares + 1e-4).log10() / 2 + 1, *places], 1)
+    shares = torch.cat([p.mean((2, 3)), (p * p).mean((2, 3))], 1)
+    surest = F.avg_pool2d(p, 4, ceil_mode=True).amax((2, 3))
+    return torch.cat([(shares + 1e-4).log10() / 2 + 1, surest], 1)
 
 
 def _stack(*layers: tuple[int, int, int]) -> nn.Sequential:

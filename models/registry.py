@@ -167,7 +167,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "looker": Shipped(
         "estimate",
-        "970063b7d6fbfb90fddd32b29ae16194f13c853bc5bfe1b26794e0bb10d1bc78",
+        "40da3b2841daf1e9fe45c4f7ea545c29f69872ea2da1f25414c2bcc51bf53dac",
         "what is wrong with a picture, and how badly; asked by auto",
     ),
 }
