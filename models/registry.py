@@ -160,11 +160,6 @@ SHIPPED: dict[str, Shipped] = {
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
         "how strong the noise of a picture is; asked by restorers that need to know",
     ),
-    "marks": Shipped(
-        "estimate",
-        "c641936f365423bccd028f4a5dab5d4cbdcbe3848739a1153636f14bd97d176e",
-        "where scratches, dust, folds and marks lie; asked by oldphoto",
-    ),
     "looker": Shipped(
         "estimate",
         "40da3b2841daf1e9fe45c4f7ea545c29f69872ea2da1f25414c2bcc51bf53dac",

@@ -15,7 +15,7 @@ from restore.names import Value, parse_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
-from restore.restorers.composed import COMPOSED
+from restore.restorers.composed import COMPOSED, TABLE
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned, values_of
@@ -159,7 +159,13 @@ def _is_weight_file(name: str) -> bool:
 
 
 def _nobody(name: str) -> RestoreError:
-    """Why there is no restorer of that name: it is unknown, or a recipe that nobody has trained."""
+    """Why there is no restorer of that name: it is unknown, or wants weights that nobody has trained."""
+    if name in TABLE and name not in COMPOSED:
+        missing = next(needed for needed in TABLE[name].needs if needed not in SHIPPED)
+        return WeightsError(
+            f"{name} needs the weights of {missing!r}, and none are shipped yet",
+            hint=f"train them: restore train {missing} --data PHOTOS --out RUN; then restore ship",
+        )
     if name not in SHIPPED and recipe_path(name).exists():
         return WeightsError(
             f"no weights of {name!r} are shipped yet",

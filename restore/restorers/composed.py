@@ -27,7 +27,7 @@ class Composed:
     needs: tuple[str, ...] = ()
 
 
-_TABLE: dict[str, Composed] = {
+TABLE: dict[str, Composed] = {
     auto.NAME: Composed(auto.AutoRestorer, "any", "chosen", auto.DESCRIPTION, needs=("looker",)),
     enlarged.NAME: Composed(
         enlarged.ReEnlargeRestorer,
@@ -46,4 +46,5 @@ _TABLE: dict[str, Composed] = {
         needs=(found.FINDER, found.FILLER),
     ),
 }
-COMPOSED = {name: row for name, row in _TABLE.items() if all(needed in SHIPPED for needed in row.needs)}
+# Those that are there: all that they need is shipped.
+COMPOSED = {name: row for name, row in TABLE.items() if all(needed in SHIPPED for needed in row.needs)}
