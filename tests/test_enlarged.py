@@ -41,7 +41,7 @@ def test_enlarged_pictures_gain_and_windows_equal_the_whole(back: str, photo_ten
 
 
 def test_auto_says_how_much_and_does_it(photo_tensor: Tensor) -> None:
-    y, _ = restore.degrade(photo_tensor, "low-resolution:factor=4", seed=0)
+    y, _ = restore.degrade(photo_tensor, "low-resolution:factor=4,back=nearest", seed=0)
     found = {f.name: f for f in look(lambda t, b, le, r: y[..., t:b, le:r], *y.shape[-2:], device=y.device)}
     assert found["downsampled"].unit == "scale" and found["downsampled"].value in (3, 4)
     judged = decide([Finding("downsampled", 3.0, 0.99, 3.0, "scale")], there={"re-enlarge"})
