@@ -29,7 +29,6 @@ class HealNet(nn.Module):
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
         finder: widths of d.
-        colours: d sees the picture beside its local contrast.
         gated: whether there is a gate.
 
     ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits);
@@ -43,12 +42,11 @@ class HealNet(nn.Module):
         blocks: tuple[int, ...] = (2, 2, 2),
         unshuffle: int = 2,
         finder: tuple[int, ...] = (16, 32, 48),
-        colours: bool = False,
         gated: bool = False,
     ) -> None:
         super().__init__()
         self.gated = gated
-        self.detect = Finder(widths=finder, colours=colours)
+        self.detect = Finder(widths=finder)
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
         self.multiple = max(self.detect.multiple, self.fill.multiple)
         self.radius = self.detect.radius + self.fill.radius

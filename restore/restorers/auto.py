@@ -15,10 +15,7 @@ from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value
 from restore.restorers.base import Read, Restorer, RestorerSpec
-from restore.restorers.enlarged import NAME as RE_ENLARGE
 from restore.restorers.findings import Finding, Judgement
-from restore.restorers.found import FINDER
-from restore.restorers.found import NAME as OLD_PHOTO
 from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
 from restore.restorers.methods import METHODS_TABLE
@@ -68,7 +65,9 @@ class AutoRestorer(Restorer):
     ) -> None:
         check_values(NAME, values, ())
         self.load = load
-        self.there = {*SHIPPED, *METHODS_TABLE, RE_ENLARGE, *([OLD_PHOTO] if FINDER in SHIPPED else [])}
+        from restore.restorers.composed import COMPOSED  # which holds this class too
+
+        self.there = {*SHIPPED, *METHODS_TABLE, *COMPOSED}
         self.loaded: dict[str, Restorer] = {}
         weights = [(name, entry.sha256) for name, entry in SHIPPED.items()]
         parts = repr([weights, REMEDIES, __version__])
