@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,18 +21,30 @@ class Finder(UNet):
     differs by how strong it is, which local contrast does not show.
 
     Args:
-        widths: channels per level, one residual block each.
+        widths: channels per level.
+        blocks: residual blocks per level; None: one each. More of them at the coarse levels see what has a shape
+            (stains, letters) and cost little.
         colours: is shown the picture itself as well.
 
     ``forward(x)``: ``B x 3 x H x W`` of any size to logits ``B x 1 x H x W``.
     """
 
-    def __init__(self, *, widths: tuple[int, ...] = (16, 32, 48), colours: bool = False) -> None:
-        blocks = (1,) * len(widths)
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (16, 32, 48),
+        blocks: tuple[int, ...] | None = None,
+        colours: bool = False,
+    ) -> None:
+        blocks = blocks or (1,) * len(widths)
         super().__init__(3 * (1 + colours) * _PACKED**2, _PACKED**2, widths=widths, blocks=blocks)
         self.colours = colours
         self.multiple = _PACKED * 2 ** (len(widths) - 1)
         self.radius = unet_radius(blocks, _PACKED) + 2 * CONTRAST_REACH
+
+    def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of a finder with fewer blocks as weights of this one, which then finds the same."""
+        return {**state, **self.new_blocks(state)}
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

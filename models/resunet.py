@@ -57,6 +57,16 @@ class UNet(nn.Module):
         self.tail = nn.Conv2d(widths[0], outputs, 3, padding=1)
         shrink(self.tail)
 
+    def new_blocks(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the blocks that ``state`` lacks, as identities: the first convolution as initialised, the second
+        one zero (Net2Net's function-preserving growth, Chen et al. 2016)."""
+        return {
+            f"{name}.{key}": torch.zeros_like(value) if key.startswith("conv2") else value
+            for name, block in self.named_modules()
+            if isinstance(block, ResidualBlock) and f"{name}.conv1.weight" not in state
+            for key, value in block.state_dict().items()
+        }
+
     def maps(self, h: Tensor) -> Tensor:
         """``B x inputs x H x W`` to ``B x outputs x H x W``."""
         h = self.head(h)
@@ -115,8 +125,7 @@ class ResUNet(UNet):
 
         A larger one then does the same. Channels that ``state`` lacks start as initialised, unheard by those it has;
         of channels and blocks that are too many here the last are left out. Blocks that ``state`` lacks become
-        identities: their first convolution stays as initialised, their second one is zero (Net2Net's
-        function-preserving growth, Chen et al. 2016). Inputs beyond the picture are taken to be conditions in
+        identities (:meth:`new_blocks`). Inputs beyond the picture are taken to be conditions in
         ``state``: where this network has as many, they stay; where it has none, they are held at the value
         ``held``, which is a bias; maps of its own beside the picture have no weight yet.
         """
@@ -127,10 +136,7 @@ class ResUNet(UNet):
             if key in state and key != "head.weight" and state[key].shape != ours.shape:
                 # Transposed convolutions have their inputs first.
                 grown[key] = _widened(state[key], ours, heard=1 if not key.startswith("up.") else 0)
-        for name, block in self.named_modules():
-            if isinstance(block, ResidualBlock) and f"{name}.conv1.weight" not in state:
-                for key, value in block.state_dict().items():
-                    grown[f"{name}.{key}"] = torch.zeros_like(value) if key.startswith("conv2") else value
+        grown |= self.new_blocks(state)
         theirs = state.get("head.weight")
         if theirs is not None and len(theirs) != len(self.head.weight):
             theirs = grown["head.weight"] = _rows(theirs, self.head.weight.detach())
