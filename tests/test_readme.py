@@ -29,11 +29,11 @@ SECTIONS = {
 }
 # What must lie there afterwards, of a section's commands.
 MADE = {
-    "Restore a folder": ["out/noisy.jpg", "page.html", "maps/cat.png"],
+    "Restore a folder": ["out/noisy.jpg", "page.html", "maps/noisy.jpg.interval.png"],
     "Degrade, and prove": ["report.html", "gallery.png", "again/cat.png"],
     "When you know what happened": ["steady/cat.png", "inverted/cat.png"],
     "Should it stand before a classifier?": ["judged.json"],
-    "Train": ["runs/mine/best.safetensors", "runs/light/best.safetensors"],
+    "Train": ["runs/mine/best.safetensors", "runs/light/averaged.safetensors"],
 }
 
 
