@@ -107,8 +107,9 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "derain": Shipped(
         "derain",
-        "687f50e5a31c9e06edb46b34df7d9c44cb4c9fcd63abb24a9fd8e23071153624",
+        "0d8bb1c1b72b7ea9c2ec37cc3e50bc18844cd0d04517480751312e2abdde5684",
         "streaks of rain, and the veil that distant drops make",
+        shared="weather",
     ),
     "denoise-raw": Shipped(
         "denoise",
@@ -117,8 +118,9 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "desnow": Shipped(
         "desnow",
-        "f2a6644a0a0a840d2e41af6d322a1d3a57e0ae7a36a34c682bb4184e21082558",
+        "0d8bb1c1b72b7ea9c2ec37cc3e50bc18844cd0d04517480751312e2abdde5684",
         "falling snow, near and far",
+        shared="weather",
     ),
     "inpaint": Shipped(
         "inpaint",
