@@ -162,6 +162,11 @@ SHIPPED: dict[str, Shipped] = {
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
         "how strong the noise of a picture is; asked by restorers that need to know",
     ),
+    "marks": Shipped(
+        "estimate",
+        "e5e38beb26a7ab03b4d38aa4377476afe86bcb5df06f2d8ee2bff3ae34df38f1",
+        "where scratches, dust and folds lie on a photograph; asked by oldphoto and auto",
+    ),
     "looker": Shipped(
         "estimate",
         "40da3b2841daf1e9fe45c4f7ea545c29f69872ea2da1f25414c2bcc51bf53dac",
