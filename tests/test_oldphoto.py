@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import restore
@@ -62,6 +63,7 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     finder.tail.weight.mul_(100)  # type: ignore[union-attr, operator]
     finder.tail.bias.sub_(finder(x).quantile(0.9))  # type: ignore[union-attr, operator]
     monkeypatch.setattr(found, "load_shipped", lambda name: (finder, {"sha256": name}))
+    monkeypatch.setattr(found, "_SIDE", 200)
 
     def loaded(tile: int | None = None, **values: Any) -> Restorer:
         options: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -69,14 +71,22 @@ def test_marks_are_filled_and_nothing_else_is_touched(
             lambda name: restore.load(name, **options), device=torch.device("cpu"), tile=tile, values=values
         )
 
-    restored = loaded()(x)
+    restored = loaded(sure=0.5)(x)
     holes = largest((finder(x).sigmoid() > 0.5).float(), 1)[:, 0] > 0
     changed = (restored != x).any(1)
     assert 0.01 < float(changed.float().mean()) < 0.9 and not (changed & ~holes).any()
-    assert float((loaded(tile=64)(x) - restored).abs().max()) < 1e-4
+    assert float((loaded(tile=64, sure=0.5)(x) - restored).abs().max()) < 1e-4
+    assert torch.equal(loaded(sure=0.5).as_module()(x), restored)
     # The surer it must be, the less it fills.
     sure = loaded(sure=0.8)(x)
     assert not ((sure != x).any(1) & ~changed).any() and bool((sure == x).all(1)[changed].any())
+    # Of a larger scan the same is found: it is shrunk first.
+    large = x.repeat_interleave(3, 2).repeat_interleave(3, 3)[..., :-1, :-2]
+    thrice = loaded(sure=0.5)(large)
+    found_there = F.avg_pool2d((thrice != large).any(1, keepdim=True).float(), 3, ceil_mode=True)[:, 0]
+    assert float((found_there > 0)[changed].float().mean()) > 0.9
+    assert not ((found_there > 0) & ~holes).any()
+    assert float((loaded(tile=128, sure=0.5)(large) - thrice).abs().max()) < 1e-4
     assert loaded()(np.full((9, 5), 90, np.uint8)).shape == (9, 5)
     for value in (0, 1, "much"):
         with pytest.raises(UsageError, match="sure"):

@@ -1,6 +1,8 @@
 """``oldphoto``: what lies on a picture (scratches, dust, folds, marks) is found, then filled as holes are.
 
 One network says where (``marks``), another one fills (``inpaint``). Every other pixel stays as it is, bit for bit.
+Marks are as wide as the print was scanned finely, and the finder knows those of small pictures: it looks at the whole
+picture at once, shrunk until the short side is about 320 pixels, whatever its size.
 """
 
 from __future__ import annotations
@@ -10,22 +12,30 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import UsageError
 from restore.models.finder import Finder
 from restore.models.registry import load_shipped
+from restore.models.resunet import pad_to
 from restore.models.windows import largest
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.learned import check_values
+from restore.tiling import Read
 
 NAME = "oldphoto"
 TASK = "oldphoto"
 DESCRIPTION = "scratches, dust, folds and marks on old photographs: found, then filled; the rest stays (sure)"
 FINDER, FILLER = "marks", "inpaint"
-# How sure the finder must be, and how far around what it found is filled too: marks have soft rims.
-_SURE, _RIM = 0.5, 1
+# How sure the finder must be, and how far around what it found (in pixels of what it saw) is filled too: marks have
+# soft rims.
+_SURE, _RIM = 0.8, 1
+# The short side of what the finder is shown: between its fields in training (192) and twice that.
+_SIDE = 320
+# Rows of the shrunk picture that are made at a time.
+_BAND = 64
 
 
 class FoundRestorer(Restorer):
@@ -49,6 +59,7 @@ class FoundRestorer(Restorer):
             raise UsageError(f"{NAME}: expected sure above 0 and below 1, got {sure!r}")
         self.sure = float(sure)
         self.filler = load(FILLER)
+        self.filler.tile = tile or self.filler.tile
         net, header = load_shipped(FINDER)
         assert isinstance(net, Finder)
         self.net = net.to(device).to(memory_format=torch.channels_last)
@@ -58,8 +69,8 @@ class FoundRestorer(Restorer):
             kind=inner.kind,
             description=DESCRIPTION,
             engine=inner.engine,
-            radius=net.radius + _RIM + inner.radius,
-            multiple=max(net.multiple, inner.multiple),
+            radius=inner.radius,
+            multiple=inner.multiple,
             takes=("sure",),
             precision=inner.precision,
         )
@@ -67,8 +78,42 @@ class FoundRestorer(Restorer):
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
 
+    def look(self, read: Read, height: int, width: int) -> tuple[int, Tensor]:
+        """By how much the picture was shrunk, and where it is to be filled: ``B x 1 x h x w`` of zeros and ones."""
+        times = max(1, round(min(height, width) / _SIDE))
+        bands = []
+        for top in range(0, height, times * _BAND):
+            band = read(top, min(height, top + times * _BAND), 0, width).float()
+            bands.append(F.avg_pool2d(pad_to(band, times).contiguous(), times))
+        # In float32: whether a pixel is filled must not hang on the processor's short numbers.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            share = self.net(torch.cat(bands, 2).expand(-1, 3, -1, -1)).sigmoid()
+        return times, largest((share > self.sure).float(), _RIM)
+
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        # In float32: whether a pixel is filled must not hang on how a window was cut.
-        share = self.net(x.float().expand(-1, 3, -1, -1)).sigmoid()
-        holes = largest((share > self.sure).to(x.dtype), _RIM)
-        return self.filler.restore_window(torch.cat([x, holes], 1), None, exact=exact)
+        """The whole picture at once; windows are cut by :meth:`_run`."""
+        height, width = x.shape[-2:]
+        return self.filler.restore_window(_with_holes(x, seen, (0, height, 0, width)), None, exact=exact)
+
+    def _run(
+        self,
+        read: Read,
+        write: Callable[[int, int, Tensor], None],
+        height: int,
+        width: int,
+        progress: Callable[[float], None] | None,
+    ) -> None:
+        seen = self.look(read, height, width)
+        self.filler._run(
+            lambda *place: _with_holes(read(*place), seen, place), write, height, width, progress
+        )
+
+
+def _with_holes(x: Tensor, seen: tuple[int, Tensor], place: tuple[int, int, int, int]) -> Tensor:
+    """The window ``x`` at ``place`` (top, bottom, left, right) and its part of the holes as a further channel."""
+    times, holes = seen
+    top, bottom, left, right = place
+    part = holes[..., top // times : -(-bottom // times), left // times : -(-right // times)]
+    part = part.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    y, z = top % times, left % times
+    return torch.cat([x, part[..., y : y + bottom - top, z : z + right - left].to(x)], 1)
