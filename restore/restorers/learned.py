@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from restore.engines import Choice, choose
 from restore.errors import UsageError
-from restore.models.registry import SHIPPED, load_file, load_shipped, weights_path
+from restore.models.registry import SHIPPED, ZOO, load_file, load_shipped
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer, RestorerSpec
@@ -93,10 +93,10 @@ class LearnedRestorer(Restorer):
 
     @property
     def calibration_file(self) -> Path | None:
-        """``intervals.json`` beside the weights; a restorer that turns pictures errs less, and has its own."""
+        """``intervals.json`` beside the card; a restorer that turns pictures errs less, and has its own."""
         own = f"intervals-turns{self.turns}.json" if self.turns > 1 else "intervals.json"
         name = self.name.partition(":")[0]
-        folder = weights_path(name).parent if self.shipped else Path(name).parent
+        folder = ZOO / name if self.shipped else Path(name).parent
         return folder / own
 
     def look(self, read: Read, height: int, width: int) -> Tensor | None:
