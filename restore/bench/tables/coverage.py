@@ -230,7 +230,8 @@ def _note(
 
 Share of true values inside the interval, mean over the {rows[0]["pictures"]} pictures of {given.test.name}{middles},
 all channels; what a degradation gives is neither clipped nor rounded. "calibrated on" is the degradation the factor was
-set for: the picture's own, all of them together ("{POOLED}", used when nobody says), or another one (what a mistake costs). At 90 %
+set for: the picture's own, all of them together ("{POOLED}", used when nobody says), or another one
+(what a mistake costs). At 90 %
 the right ones are off by {100 * off:.1f} points at most. Fitted on {table.about.get("fit")}; calibrated on
 {table.about.get("calibrated")}.
 
