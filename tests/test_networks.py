@@ -13,6 +13,7 @@ from spandrel.architectures.NAFNet import NAFNet as ReferenceNAFNet
 from torch import nn
 
 import restore
+from restore.bench.tables import history
 from restore.engines import Choice, build_engine
 from restore.metrics import psnr
 from restore.models.dncnn import DnCNN
@@ -196,3 +197,22 @@ def test_grey_model_files_and_windows(tmp_path: Path, photo_tensor: torch.Tensor
     path = str(tmp_path / "w.safetensors")
     whole, tiles = (restore.load(path, device="cpu", precision="fp32", tile=t)(x) for t in (512, 32))
     assert torch.allclose(whole, tiles, atol=1e-4) and float(psnr(whole, x)) < 60
+
+
+def test_history_gives_every_network_the_same_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def pretended(name: str, data: Path, run: Path, steps: int, *, resume: bool = False) -> float:
+        asked.append(steps)
+        run.mkdir(parents=True, exist_ok=True)
+        about = {"architecture": "dncnn", "config": SMALL["dncnn"]}
+        state = build("dncnn", SMALL["dncnn"]).state_dict()
+        save_weights(run / "best.safetensors", state, about, dtype=torch.float32)
+        return 7 + 0.5 * steps  # starting up is not training
+
+    monkeypatch.setattr(history, "_train", pretended)
+    (tmp_path / "out").mkdir()
+    made = history.trained("dncnn", tmp_path, tmp_path / "out", minutes=2)
+    assert asked == [20, 60, 240] and made["steps"] == 240 and made["minutes"] == pytest.approx(127 / 60)
+    assert made["parameters"] == sum(p.numel() for p in build("dncnn", SMALL["dncnn"]).parameters())
+    assert history.trained("dncnn", tmp_path, tmp_path / "out", minutes=2) == made and len(asked) == 3
