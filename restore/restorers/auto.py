@@ -133,11 +133,7 @@ class AutoRestorer(Restorer):
         """The whole chain on one tensor; ``seen`` is a :class:`Judgement` or None (look here)."""
         judged = seen if isinstance(seen, Judgement) else self._of(x[:1].detach())
         for name in judged.actions:
-            step = self._restorer(name)
-            height, width = x.shape[-2:]
-            with torch.no_grad():
-                known = step.look(lambda t, b, le, r, x=x: x[:, :, t:b, le:r].detach(), height, width)  # type: ignore[misc]
-            x = step.restore_window(x, known, exact=exact)
+            x = self._restorer(name).restore_whole(x, exact=exact)
         return x if judged.actions else x.clone()
 
     def _of(self, x: Tensor) -> Judgement:

@@ -96,9 +96,24 @@ class Restorer(ABC):
         """What must be known of the whole picture before its windows are restored; None where nothing is."""
         return None
 
+    def beside(self, read: Read, seen: Any) -> Read:
+        """``read`` with what a window must be told of its own place (a mask) as further channels; as it is for most."""
+        return read
+
     @abstractmethod
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         """Restores ``B x C x h x w`` on ``self.device``; ``exact`` asks for float32."""
+
+    def restore_whole(self, x: Tensor, *, exact: bool = False) -> Tensor:
+        """``B x C x H x W`` at once, without tiles. Gradients pass to ``x``; what is seen of it is a constant."""
+        height, width = x.shape[-2:]
+
+        def read(top: int, bottom: int, left: int, right: int) -> Tensor:
+            return x[:, :, top:bottom, left:right]
+
+        with torch.no_grad():
+            seen = self.look(lambda *place: read(*place).detach(), height, width)
+        return self.restore_window(self.beside(read, seen)(0, height, 0, width), seen, exact=exact)
 
     def find(
         self, pixels: np.ndarray, *, tables: tuple[tuple[int, ...], ...] | None = None
@@ -254,7 +269,7 @@ class Restorer(ABC):
         seen = self.look(read, height, width)
         run_tiled(
             lambda x: self.restore_window(x, seen),
-            read,
+            self.beside(read, seen),
             write,
             height=height,
             width=width,
@@ -291,6 +306,4 @@ class RestorerModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         restorer = self.restorer
         restorer.device = x.device
-        with torch.no_grad():
-            seen = restorer.look(lambda t, b, le, r: x[:, :, t:b, le:r].detach(), x.shape[-2], x.shape[-1])
-        return restorer.restore_window(x, seen)
+        return restorer.restore_whole(x)

@@ -59,7 +59,6 @@ class FoundRestorer(Restorer):
             raise UsageError(f"{NAME}: expected sure above 0 and below 1, got {sure!r}")
         self.sure = float(sure)
         self.filler = load(FILLER)
-        self.filler.tile = tile or self.filler.tile
         net, header = load_shipped(FINDER)
         assert isinstance(net, Finder)
         self.net = net.to(device).to(memory_format=torch.channels_last)
@@ -90,30 +89,18 @@ class FoundRestorer(Restorer):
             share = self.net(torch.cat(bands, 2).expand(-1, 3, -1, -1)).sigmoid()
         return times, largest((share > self.sure).float(), _RIM)
 
+    def beside(self, read: Read, seen: Any) -> Read:
+        """Windows with the holes in them as a further channel, as the filler is told of them."""
+        times, holes = seen
+
+        def both(top: int, bottom: int, left: int, right: int) -> Tensor:
+            x = read(top, bottom, left, right)
+            part = holes[..., top // times : -(-bottom // times), left // times : -(-right // times)]
+            part = part.repeat_interleave(times, 2).repeat_interleave(times, 3)
+            y, z = top % times, left % times
+            return torch.cat([x, part[..., y : y + bottom - top, z : z + right - left].to(x)], 1)
+
+        return both
+
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        """The whole picture at once; windows are cut by :meth:`_run`."""
-        height, width = x.shape[-2:]
-        return self.filler.restore_window(_with_holes(x, seen, (0, height, 0, width)), None, exact=exact)
-
-    def _run(
-        self,
-        read: Read,
-        write: Callable[[int, int, Tensor], None],
-        height: int,
-        width: int,
-        progress: Callable[[float], None] | None,
-    ) -> None:
-        seen = self.look(read, height, width)
-        self.filler._run(
-            lambda *place: _with_holes(read(*place), seen, place), write, height, width, progress
-        )
-
-
-def _with_holes(x: Tensor, seen: tuple[int, Tensor], place: tuple[int, int, int, int]) -> Tensor:
-    """The window ``x`` at ``place`` (top, bottom, left, right) and its part of the holes as a further channel."""
-    times, holes = seen
-    top, bottom, left, right = place
-    part = holes[..., top // times : -(-bottom // times), left // times : -(-right // times)]
-    part = part.repeat_interleave(times, 2).repeat_interleave(times, 3)
-    y, z = top % times, left % times
-    return torch.cat([x, part[..., y : y + bottom - top, z : z + right - left].to(x)], 1)
+        return self.filler.restore_window(x, None, exact=exact)
