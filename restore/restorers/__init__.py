@@ -12,10 +12,11 @@ from restore.models.community import PICKLES
 from restore.models.registry import SHIPPED, load_file, load_shipped, recipe_path
 from restore.models.weights import is_ours
 from restore.names import Value, parse_name
+from restore.restorers import auto
 from restore.restorers.base import Restorer, RestorerSpec
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
-from restore.restorers.composed import COMPOSED, TABLE
+from restore.restorers.composed import COMPOSED, TABLE, Composed
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned, values_of
@@ -28,7 +29,7 @@ __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load
 def names() -> list[str]:
     """Every name that :func:`load` takes besides weight files: shipped networks first, and what is made of them."""
     learned = [name for name, entry in SHIPPED.items() if entry.task != "estimate"]
-    return [*COMPOSED, *learned, *METHODS_TABLE, *needs_operator()]
+    return [auto.NAME, *COMPOSED, *learned, *METHODS_TABLE, *needs_operator()]
 
 
 def needs_operator() -> list[str]:
@@ -43,8 +44,7 @@ def describe(name: str) -> dict[str, str]:
         UsageError: an unknown name.
     """
     name, _ = parse_name(name)
-    if name in COMPOSED:
-        row = COMPOSED[name]
+    if row := _composed(name):
         return {"name": name, "task": row.task, "kind": row.kind, "description": row.description}
     if name in SHIPPED:
         return {
@@ -77,8 +77,8 @@ def takes(name: str) -> set[str]:
         return set(SOLVERS[name].takes)
     if name in SHIPPED:
         return set(values_of(*load_shipped(name)))
-    if name in COMPOSED:
-        return set(COMPOSED[name].takes)
+    if row := _composed(name):
+        return set(row.takes)
     describe(name)
     return set()
 
@@ -141,17 +141,21 @@ def load(
             raise UsageError(f"there is no weight file {plain}")
         load_weights = load_learned if is_ours(Path(plain)) else load_community_restorer
         return load_weights(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
-    if plain in COMPOSED:
+    if row := _composed(plain):
 
         def load_step(step: str) -> Restorer:
             return load(step, device=device, precision=precision, engine=engine, tile=tile)
 
-        return COMPOSED[plain].restorer(load_step, device=where, tile=tile, values=both)
+        return row.restorer(load_step, device=where, tile=tile, values=both)
     if plain in METHODS_TABLE:
         return load_classical(plain, device=where, tile=tile, values=both)
     if plain in SHIPPED and SHIPPED[plain].task != "estimate":
         return load_learned(plain, device=where, precision=precision, engine=engine, tile=tile, values=both)
     raise _nobody(plain)
+
+
+def _composed(name: str) -> Composed | None:
+    return auto.ROW if name == auto.NAME else COMPOSED.get(name)
 
 
 def _is_weight_file(name: str) -> bool:

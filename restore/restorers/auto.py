@@ -15,6 +15,7 @@ from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value
 from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.composed import COMPOSED, Composed
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
@@ -65,8 +66,6 @@ class AutoRestorer(Restorer):
     ) -> None:
         check_values(NAME, values, ())
         self.load = load
-        from restore.restorers.composed import COMPOSED  # which holds this class too
-
         self.there = {*SHIPPED, *METHODS_TABLE, *COMPOSED}
         self.loaded: dict[str, Restorer] = {}
         weights = [(name, entry.sha256) for name, entry in SHIPPED.items()]
@@ -145,3 +144,6 @@ class AutoRestorer(Restorer):
         if name not in self.loaded:
             self.loaded[name] = self.load(name)
         return self.loaded[name]
+
+
+ROW = Composed(AutoRestorer, "any", "chosen", DESCRIPTION)

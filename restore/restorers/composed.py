@@ -1,4 +1,4 @@
-"""The one table of restorers that are made of others."""
+"""The table of restorers that are made of others. Who chooses among them (``auto``) has a row of his own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from restore.models.registry import SHIPPED
-from restore.restorers import auto, enlarged, found
+from restore.restorers import enlarged, found
 from restore.restorers.base import Restorer
 
 
@@ -28,7 +28,6 @@ class Composed:
 
 
 TABLE: dict[str, Composed] = {
-    auto.NAME: Composed(auto.AutoRestorer, "any", "chosen", auto.DESCRIPTION, needs=("looker",)),
     enlarged.NAME: Composed(
         enlarged.ReEnlargeRestorer,
         enlarged.TASK,
