@@ -169,7 +169,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "looker": Shipped(
         "estimate",
-        "40da3b2841daf1e9fe45c4f7ea545c29f69872ea2da1f25414c2bcc51bf53dac",
+        "0ee75151b28d06f2d902c664d0de3ff6de190b3fa775fd0128af99b0d13cfacb",
         "what is wrong with a picture, and how badly; asked by auto",
     ),
 }
