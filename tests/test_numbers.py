@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import restore
 from restore.bench.tables import cards
 
 ROOT = Path(__file__).parent.parent
@@ -103,3 +104,13 @@ def test_bars_that_are_claimed_are_met() -> None:
         if r["degradation"] == "downsample:scale=4"
     )
     assert golden["psnr_y"] == pytest.approx(28.43, abs=0.005)
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in ZOO.glob("*/intervals.json")))
+def test_shipped_intervals_are_of_these_weights_and_hold(name: str) -> None:
+    table = restore.load(name).calibration()
+    measured = json.loads((ZOO / name / "kodak24-intervals.json").read_text())
+    assert measured["calibration"]["identity"] == table.identity
+    right = [r for r in measured["rows"] if r["kind"] == "right" and r["level"] == 0.9]
+    assert right and all(abs(r["coverage"] - 0.9) <= 0.02 for r in right)
+    assert "kodak24-intervals.md" in (ZOO / name / "card.md").read_text()
