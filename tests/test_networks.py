@@ -199,7 +199,9 @@ def test_grey_model_files_and_windows(tmp_path: Path, photo_tensor: torch.Tensor
     assert torch.allclose(whole, tiles, atol=1e-4) and float(psnr(whole, x)) < 60
 
 
-def test_history_gives_every_network_the_same_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_gives_every_network_the_same_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
 
     def pretended(name: str, data: Path, run: Path, steps: int, *, resume: bool = False) -> float:
