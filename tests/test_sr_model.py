@@ -63,10 +63,8 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_every_recipe_of_a_task_is_sound() -> None:
-    names = (
-        "sr-x2 sr-x3 sr-x4 sr-real denoise dejpeg denoise-raw deblur lowlight dehaze derain desnow raindrop"
-    )
-    for name in [*names.split(), "underwater", "inpaint", "weather", "marks"]:
+    names = "sr-x2 sr-x3 sr-x4 sr-real denoise dejpeg denoise-raw deblur lowlight dehaze raindrop underwater"
+    for name in [*names.split(), "inpaint", "weather", "marks"]:
         config = load_recipe(Config, ZOO / name / "recipe.toml")
         net = build(config.architecture, config.arch)
         assert config.name == name and config.training_data and config.validation

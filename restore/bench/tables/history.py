@@ -144,9 +144,10 @@ def _page(rows: Sequence[dict[str, Any]], results: Sequence[BenchResult], given:
     protocols = "\n".join(f"- `{line}`" for r in results for line in r.protocol.split(" ; "))
     return f"""# Networks of the field's history, {given.minutes:g} processor minutes each
 
-Each trained from random weights by its own recipe for the same processor time on one thread (as many steps as fitted
-in), all blind or told the level that `noise-level` estimates; measured on {given.test.name}, which none has seen. What
-minutes buy is shown, not what the networks reach in days: the papers' own figures are higher.
+Each trained from random weights by its own recipe for about the same processor time on one thread: as many steps as a
+probe promised to fit in; the column says what they took. All blind, or told the level that `noise-level` estimates;
+measured on {given.test.name}, which none has seen. What minutes buy is shown, not what the networks reach in days: the
+papers' own figures are higher.
 
 {markdown_table(rows, COLUMNS, group="degradation")}
 {protocols}
