@@ -59,11 +59,11 @@ def test_marks_are_filled_and_nothing_else_is_touched(
 ) -> None:
     torch.manual_seed(0)
     finder = build("finder", {"widths": [8, 8, 8], "colours": True}).eval().requires_grad_(False)
-    x = photo_tensor[..., :200, :301]
+    x = photo_tensor[..., :120, :161]
     finder.tail.weight.mul_(100)  # type: ignore[union-attr, operator]
     finder.tail.bias.sub_(finder(x).quantile(0.9))  # type: ignore[union-attr, operator]
     monkeypatch.setattr(found, "load_shipped", lambda name: (finder, {"sha256": name}))
-    monkeypatch.setattr(found, "_SIDE", 200)
+    monkeypatch.setattr(found, "_SIDE", 120)
 
     def loaded(tile: int | None = None, **values: Any) -> Restorer:
         options: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
