@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from restore.errors import UsageError
 from restore.models.resunet import pad_to
 from restore.names import Value, format_name
 from restore.resample import imresize
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Restorer
 from restore.restorers.learned import check_values
 
 NAME = "re-enlarge"
@@ -57,15 +58,14 @@ class ReEnlargeRestorer(Restorer):
         self.times = int(scale)
         self.network = load(f"sr-x{self.times}")
         inner = self.network.spec
-        spec = RestorerSpec(
+        spec = replace(
+            inner,
             task=TASK,
-            kind=inner.kind,
             description=DESCRIPTION,
-            engine=inner.engine,
+            scale=1,
             radius=self.times * (inner.radius + _REACH * (1 + 2 * _PASSES)),
             multiple=self.times * inner.multiple,
             takes=("scale",),
-            precision=inner.precision,
         )
         fingerprint = hashlib.sha256(f"{NAME} {self.network.fingerprint}".encode()).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from restore.models.registry import load_shipped
 from restore.models.resunet import pad_to
 from restore.models.windows import largest
 from restore.names import Value, format_name
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Restorer
 from restore.restorers.learned import check_values
 from restore.tiling import Read
 
@@ -62,17 +63,7 @@ class FoundRestorer(Restorer):
         net, header = load_shipped(FINDER)
         assert isinstance(net, Finder)
         self.net = net.to(device).to(memory_format=torch.channels_last)
-        inner = self.filler.spec
-        spec = RestorerSpec(
-            task=TASK,
-            kind=inner.kind,
-            description=DESCRIPTION,
-            engine=inner.engine,
-            radius=inner.radius,
-            multiple=inner.multiple,
-            takes=("sure",),
-            precision=inner.precision,
-        )
+        spec = replace(self.filler.spec, task=TASK, description=DESCRIPTION, takes=("sure",), mask=False)
         parts = f"{header['sha256']} {self.filler.fingerprint} {self.sure}"
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)

@@ -108,8 +108,7 @@ def _ranges(c: Config) -> list[str]:
         "decay_share": 0 < c.decay_share <= 1,
         "field": c.field == 0 or c.field >= c.crop,
         "reuse": c.reuse >= 1,
-        "mask": set(c.mask) <= set(TRACEABLE)
-        and bool(c.mask) == (c.mask_input or "mask" in c.parts or c.step == "find"),
+        "mask": set(c.mask) <= set(TRACEABLE) and bool(c.mask) == _asks_for_mask(c),
         "parts": all(isinstance(w, int | float) and w > 0 for w in c.parts.values()),
     }
     for share in ("late_share", "clean_share", "grey_share", "stored_share"):

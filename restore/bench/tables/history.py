@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs = {n: trained(n, given.data, given.out, minutes=given.minutes) for n in (*DENOISERS, *ENLARGERS)}
         results = [
             measure({n: runs[n] for n in DENOISERS}, given.test, NOISES, ["denoise"]),
-            measure({n: runs[n] for n in ENLARGERS}, given.test, (SCALE,), ["bicubic", "sr-x2"]),
+            measure({n: runs[n] for n in ENLARGERS}, given.test, (SCALE,), ["bicubic:scale=2", "sr-x2"]),
         ]
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
