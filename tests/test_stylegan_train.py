@@ -19,11 +19,12 @@ from restore.data.fixed_size import open_pictures, read_idx
 from restore.errors import ConfigError, ImageError, UsageError
 from restore.metrics.frechet import frechet_distance
 from restore.models.registry import load_file
+from restore.models.weights import read_weights
 from restore.train.generators import ada
 from restore.train.generators.config import GeneratorConfig
 from restore.train.generators.diffaugment import POLICIES, cutout, diff_augment, translation
 from restore.train.generators.losses import path_lengths, r1_penalty
-from restore.train.generators.run import train_generator
+from restore.train.generators.run import new_duel, train_generator
 from restore.train.recipe import load_recipe, make_recipe
 
 TINY: dict[str, Any] = {
@@ -114,6 +115,18 @@ def test_a_trained_generator_says_what_it_is(digits: Path, tmp_path: Path) -> No
     assert net(torch.zeros(1, 8)).shape == (1, 1, 32, 32)
     assert (net.w_mean != 0).all()  # type: ignore[operator, union-attr]
     assert (tmp_path / "run" / "samples.png").stat().st_size > 500
+
+
+def test_starts_from_a_generator_and_spares_it_at_first(digits: Path, tmp_path: Path) -> None:
+    train_generator(tiny(), digits, tmp_path / "a", device="cpu", threads=1, report=quiet)
+    start = tmp_path / "a" / "best.safetensors"
+    config = tiny(seed=1, discriminator_first=3, steps=3, snapshot_every=3)
+    train_generator(config, digits, tmp_path / "b", init=start, device="cpu", threads=1, report=quiet)
+    given, duel = read_weights(start)[0], last(tmp_path / "b")["duel"]
+    names = {name for name, _ in new_duel(config, torch.device("cpu")).generator.named_parameters()}
+    assert all(torch.equal(duel[who][n], given[n]) for who in ("generator", "average") for n in names)
+    fresh = new_duel(config, torch.device("cpu")).discriminator.state_dict()
+    assert any(not torch.equal(v, duel["discriminator"][k]) for k, v in fresh.items())
 
 
 def test_from_the_command_line(digits: Path, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def train(
 ) -> None:
     """Train a network; several processes through torchrun -m restore train ... share every batch."""
     from restore.errors import UsageError, unknown
+    from restore.models.generator_files import GENERATORS
     from restore.models.registry import SHIPPED, ZOO, weights_path
     from restore.train.config import Config
     from restore.train.games.config import TERMS, GameConfig
@@ -57,7 +58,7 @@ def train(
     if not recipe.endswith(".toml") and not path.exists():
         raise unknown("recipe", recipe, (p.parent.name for p in ZOO.glob("*/recipe.toml")))
     step, sets = step_of(path), settings or []
-    start = weights_path(init) if init in SHIPPED else Path(init) if init else None
+    start = weights_path(init) if init in {*SHIPPED, *GENERATORS} else Path(init) if init else None
     shared: dict[str, Any] = {"resume": resume, "device": device, "threads": threads, "report": say}
     try:
         if step in TERMS:
@@ -67,9 +68,9 @@ def train(
         elif data is None or low is not None or normal is not None:
             raise UsageError(f"the recipe {recipe} is trained with --data FOLDER")
         elif step == STEP:
-            if degraded is not None or init is not None:
-                raise UsageError("a generator is trained from pictures alone: no --degraded, no --init")
-            train_generator(load_recipe(GeneratorConfig, path, sets), data, out, **shared)
+            if degraded is not None:
+                raise UsageError("a generator is trained from pictures alone: no --degraded")
+            train_generator(load_recipe(GeneratorConfig, path, sets), data, out, init=start, **shared)
         else:
             run(load_recipe(Config, path, sets), data, out, degraded=degraded, init=start, **shared)
     except KeyboardInterrupt:

@@ -35,6 +35,7 @@ class GeneratorConfig(Recipe):
     mixing: float = 0.9  # probability of style mixing
     ema_images: float = 10_000  # half-life of the averaged generator, in pictures
     ema_ramp: float = 0.05  # young averages: at most this share of the pictures seen
+    discriminator_first: int = 0  # steps of the discriminator alone, for a generator that has learnt (--init)
     mirror: bool = False  # real pictures mirrored at random
     augment: str = "none"
     policies: tuple[str, ...] = ("colour", "translation", "cutout")
@@ -53,7 +54,7 @@ class GeneratorConfig(Recipe):
         periods = ["r1_every", "path_every", "ada_every", "snapshot_every"]
         checks = {key: getattr(c, key) >= 1 for key in (*counts, *periods)}
         checks |= {key: getattr(c, key) > 0 for key in ("lr", "lr_discriminator", "ema_images", "ada_images")}
-        checks |= {key: getattr(c, key) >= 0 for key in ("r1", "path", "ema_ramp")}
+        checks |= {key: getattr(c, key) >= 0 for key in ("r1", "path", "ema_ramp", "discriminator_first")}
         checks |= {key: 0 <= getattr(c, key) <= 1 for key in ("mixing", "path_decay", "ada_target")}
         checks["augment"] = c.augment in AUGMENTATIONS
         checks["policies"] = all(p in POLICIES for p in c.policies)

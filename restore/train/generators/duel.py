@@ -60,8 +60,10 @@ class Duel:
         c = self.config
         g = draw.generator(draw.child_seed(c.seed, "stylegan", number))
         real = self._real(pictures, g)
-        terms = self._train_discriminator(real, number, g) | self._train_generator(number, g)
-        self._follow_average(number)
+        terms = self._train_discriminator(real, number, g)
+        if number >= c.discriminator_first:
+            terms |= self._train_generator(number, g)
+            self._follow_average(number)
         if c.augment == "ada" and (number + 1) % c.ada_every == 0:
             signs, count = self.numbers[2:].tolist()
             p = ada.next_probability(

@@ -18,7 +18,7 @@ from restore.errors import ConfigError, TrainingError
 from restore.metrics.frechet import frechet_distance
 from restore.models.registry import build
 from restore.models.stylegan2 import StyleGAN2
-from restore.models.weights import save_weights
+from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device
 from restore.runtime import threads as computing_with
 from restore.train.generators.config import GeneratorConfig
@@ -35,6 +35,7 @@ def train_generator(
     out: Path,
     *,
     resume: bool = False,
+    init: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     report: Callable[[str], None] = print,
@@ -45,6 +46,10 @@ def train_generator(
     training pictures, or the latest where pictures have no labels to train a measure on), ``samples.png`` (always
     the same codes), ``log.jsonl``, ``config.json`` and ``extractor.safetensors``.
 
+    Args:
+        init: a generator's weights to start from instead of random ones. Its discriminator is new: give it
+            ``discriminator_first`` steps, or what the generator knows is lost to a critic that knows nothing.
+
     Returns:
         ``distance`` (None without labels), ``step`` where it was reached, ``extractor``, ``seconds``.
 
@@ -54,7 +59,7 @@ def train_generator(
     """
     where = pick_device(device)
     with computing_with(threads):
-        return _run(config, data, out, resume=resume, where=where, report=report)
+        return _run(config, data, out, resume=resume, init=init, where=where, report=report)
 
 
 def _run(
@@ -63,11 +68,12 @@ def _run(
     out: Path,
     *,
     resume: bool,
+    init: Path | None,
     where: torch.device,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     open_folder(out, config, resume=resume)
-    duel = new_duel(config, where)
+    duel = new_duel(config, where, init)
     net = duel.generator
     pictures = open_pictures(data, resolution=net.resolution, channels=net.channels)
     start = load_duel(out / "last.pt", duel, where) if resume else 0
@@ -92,7 +98,7 @@ def _run(
                         f"the loss is not finite at step {done}: {means}",
                         hint="a lower --set lr=..., or a larger --set r1=...; the last checkpoint is unharmed",
                     )
-                steps_timed = len(sums["generator"])
+                steps_timed = len(sums["discriminator"])
                 now = time.perf_counter()
                 speed = steps_timed * config.batch / max(now - last, 1e-9)
                 shown = "  ".join(f"{k} {v:.3f}" for k, v in means.items())
@@ -128,17 +134,20 @@ def _run(
     }
 
 
-def new_duel(config: GeneratorConfig, device: torch.device) -> Duel:
-    """Both networks with fresh weights that depend on the seed alone.
+def new_duel(config: GeneratorConfig, device: torch.device, init: Path | None = None) -> Duel:
+    """Both networks with fresh weights that depend on the seed alone, or a generator with those of ``init``.
 
     Raises:
         ConfigError: a configuration they do not take.
+        WeightsError: ``init`` is of another network.
     """
     torch.manual_seed(config.seed)
     generator = build(config.architecture, {**config.arch, **config.generator})
     discriminator = build(f"{config.architecture}-discriminator", {**config.arch, **config.discriminator})
     if not isinstance(generator, StyleGAN2):
         raise ConfigError(f"expected the architecture stylegan2, got {config.architecture!r}")
+    if init is not None:
+        load_into(generator, read_weights(init)[0], where=str(init))
     return Duel(generator, discriminator, config, device)
 
 
