@@ -3,7 +3,8 @@
 ``python -m restore.bench.tables.history --data PHOTOGRAPHS --test KODAK24 --out runs/history --minutes 6`` trains every
 network of :data:`DENOISERS` and :data:`ENLARGERS` by its own recipe (``models/zoo/NAME/recipe.toml``), on one thread,
 for as many steps as fit in: a probe of a few steps says how many. The residual U-Net of the shipped models
-gets the same minutes from random weights; the shipped weights stand below. Finished runs are not done again.
+gets the same minutes from random weights; the shipped weights stand below, and BM3D, which is told the noise.
+Finished runs are not done again.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         runs = {n: trained(n, given.data, given.out, minutes=given.minutes) for n in (*DENOISERS, *ENLARGERS)}
         results = [
-            measure({n: runs[n] for n in DENOISERS}, given.test, NOISES, ["denoise"]),
+            measure({n: runs[n] for n in DENOISERS}, given.test, NOISES, ["denoise", "bm3d:sigma=known"]),
             measure({n: runs[n] for n in ENLARGERS}, given.test, (SCALE,), ["bicubic:scale=2", "sr-x2"]),
         ]
     except RestoreError as error:
@@ -145,9 +146,9 @@ def _page(rows: Sequence[dict[str, Any]], results: Sequence[BenchResult], given:
     return f"""# Networks of the field's history, {given.minutes:g} processor minutes each
 
 Each trained from random weights by its own recipe for about the same processor time on one thread: as many steps as a
-probe promised to fit in; the column says what they took. All blind, or told the level that `noise-level` estimates;
-measured on {given.test.name}, which none has seen. What minutes buy is shown, not what the networks reach in days: the
-papers' own figures are higher.
+probe promised to fit in; the column says what they took. All blind, or told the level that `noise-level` estimates
+(BM3D: told the true one); measured on {given.test.name}, which none has seen. What minutes buy is shown, not what the
+networks reach in days: the papers' own figures are higher.
 
 {markdown_table(rows, COLUMNS, group="degradation")}
 {protocols}
