@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from PIL import Image
 import restore
 from restore.classical.back_projection import back_projection
 from restore.classical.blind_deblur import blind_deblur
+from restore.classical.clahe import clahe
 from restore.classical.deconvolve import richardson_lucy, unsupervised_wiener, wiener
 from restore.classical.dehaze import dehaze
 from restore.classical.dejpeg import dejpeg, find_quality
@@ -20,7 +22,7 @@ from restore.classical.derain import derain
 from restore.classical.dictionary import omp
 from restore.classical.guided import box_mean, box_min, guided_filter
 from restore.classical.inpaint import biharmonic, navier_stokes, telea
-from restore.classical.lowlight import clahe, equalize, gamma, lime
+from restore.classical.lowlight import equalize, gamma, lime
 from restore.classical.sparse_gradients import shrink, sparse_deconvolve
 from restore.classical.underwater import underwater, white_balance
 from restore.classical.upscale import upscale
@@ -191,6 +193,23 @@ def test_light(crop: torch.Tensor) -> None:
     assert psnr(gamma(crop**2, gamma=0.5), crop) > 60
     flat = equalize(dark[:, :1]).flatten().sort().values
     assert float((flat - torch.linspace(0, 1, len(flat))).abs().max()) < 0.03
+
+
+# Without a clip on tiles of any size; with one where tiles are so large that spreading in whole pixels is as even.
+@pytest.mark.parametrize(
+    ("height", "width", "tiles", "clip"),
+    [(96, 64, 8, 1e3), (93, 61, 8, 1e3), (28, 28, 8, 1e3), (256, 256, 2, 2.0), (255, 251, 2, 2.0)],
+)
+def test_clahe_is_opencvs_on_8_bits_and_smooth_on_more(
+    crop: torch.Tensor, height: int, width: int, tiles: int, clip: float
+) -> None:
+    grey = (crop[:, 1:2].repeat(1, 1, 2, 2)[..., :height, :width] * 200).round().to(torch.uint8)
+    theirs = cv2.createCLAHE(clip, (tiles, tiles)).apply(grey[0, 0].numpy())
+    ours = clahe(grey.float() / 255, clip=clip, tiles=tiles)[0, 0] * 255
+    off = (ours - torch.from_numpy(theirs).float()).abs()
+    assert float(off.mean()) < 0.6 and float(off.max()) < 4
+    ramp = torch.linspace(0.2, 0.7, 4096).view(1, 1, 1, -1).expand(-1, -1, 16, -1)
+    assert len(clahe(ramp, tiles=1).unique()) > 2000
 
 
 def test_guided_filter_keeps_what_the_guide_says(crop: torch.Tensor) -> None:

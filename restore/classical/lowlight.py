@@ -1,12 +1,10 @@
-"""More light in dark pictures: gamma, histogram equalisation, CLAHE, LIME."""
+"""More light in dark pictures: gamma, histogram equalisation, LIME; CLAHE has its own file."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from restore.classical.each import through_numpy
 from restore.errors import UsageError
 
 _BINS = 1024
@@ -52,28 +50,7 @@ def equalize(x: Tensor) -> Tensor:
         place = plane * _BINS
         below = place.floor().clamp(max=_BINS - 1).long()
         made.append(torch.lerp(steps[below], steps[below + 1], (place - below).float()).to(x.dtype))
-    return _scale_to(x, luma, torch.stack(made))
-
-
-def clahe(x: Tensor, *, clip: float = 2.0, tiles: int = 8) -> Tensor:
-    """Contrast-limited adaptive histogram equalisation of the luma (Zuiderveld 1994; OpenCV, 16 bits).
-
-    Args:
-        x: ``B x C x H x W``.
-        clip: the largest count of a histogram bin, in units of the mean count.
-        tiles: the picture is cut into ``tiles x tiles``.
-
-    Raises:
-        UsageError: a clip that is not above 0, or fewer than one tile.
-    """
-    import cv2
-
-    if not clip > 0 or tiles < 1:
-        raise UsageError(f"clahe: expected clip above 0 and tiles of 1 or more, got {clip:g} and {tiles}")
-    worker = cv2.createCLAHE(clipLimit=clip, tileGridSize=(tiles, tiles))
-    luma = luminance(x).clamp(0, 1)
-    made = through_numpy(luma, lambda p: worker.apply((p[..., 0] * 65535).round().astype(np.uint16)) / 65535)
-    return _scale_to(x, luma, made)
+    return scale_to(x, luma, torch.stack(made))
 
 
 def lime(x: Tensor, *, gamma: float = 0.8, weight: float = 0.15, iterations: int = 3) -> Tensor:
@@ -96,7 +73,7 @@ def lime(x: Tensor, *, gamma: float = 0.8, weight: float = 0.15, iterations: int
     return x / t.clamp(min=0.02) ** gamma
 
 
-def _scale_to(x: Tensor, old: Tensor, new: Tensor) -> Tensor:
+def scale_to(x: Tensor, old: Tensor, new: Tensor) -> Tensor:
     """The picture with another luma: where the old one is nearly black, grey is added instead."""
     ratio = new / old.clamp(min=1 / 255)
     return x * ratio + (new - old * ratio)

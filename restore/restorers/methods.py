@@ -11,6 +11,7 @@ from torch import Tensor
 from restore.classical.back_projection import back_projection
 from restore.classical.blind_deblur import blind_deblur
 from restore.classical.bm3d import bm3d
+from restore.classical.clahe import clahe
 from restore.classical.deconvolve import richardson_lucy, unsupervised_wiener, wiener
 from restore.classical.dehaze import dehaze
 from restore.classical.dejpeg import dejpeg
@@ -19,7 +20,7 @@ from restore.classical.derain import derain
 from restore.classical.dictionary import CODINGS, ksvd
 from restore.classical.inpaint import biharmonic, navier_stokes, telea
 from restore.classical.local import bilateral, median
-from restore.classical.lowlight import clahe, equalize, gamma, lime
+from restore.classical.lowlight import equalize, gamma, lime
 from restore.classical.sliding_dct import sliding_dct
 from restore.classical.sparse_gradients import sparse_deconvolve
 from restore.classical.transform_learning import learned_transform
