@@ -138,3 +138,11 @@ def as_batch(image: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
 
         return check_image(array_to_tensor(pixels)), back_pil
     raise ImageError(f"expected a tensor, an array or a PIL image, got {type(image).__name__}")
+
+
+def largest_integer(image: Any) -> float | None:
+    """What stands for 1 in an array or a PIL picture of integers; None where values are floating."""
+    mode = getattr(image, "mode", None)
+    if isinstance(mode, str):
+        return 65535.0 if mode.startswith("I;16") else 255.0
+    return {"uint8": 255.0, "uint16": 65535.0}.get(str(getattr(image, "dtype", "")))

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from restore.classical.deconvolve import difference_power, periodic, transfer
-from restore.classical.lowlight import luminance
 from restore.classical.sparse_gradients import sparse_deconvolve
 from restore.errors import UsageError
+from restore.image import to_grey
 from restore.resample import imresize
 
 _PAIRS = 5  # kernel and picture are improved in turn so often on each scale
@@ -73,7 +73,7 @@ def blind_deblur(
         )
     images, kernels, alike = [], [], []
     for picture in x.detach().split(1):
-        plane = luminance(picture.float())
+        plane = to_grey(picture.float())
         kernel = find_psf(plane, size=size, edges=edges, smooth=smooth)
         first, second = (
             find_psf(half, size=size, edges=edges, smooth=smooth) for half in _halves(plane, size)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.classical.lowlight import luminance, scale_to
+from restore.classical.lowlight import scale_to
 from restore.errors import UsageError
+from restore.image import to_grey
 
 # Levels a histogram tells apart, as on 8 bits; values between them are interpolated, so that 16 bits stay smooth.
 LEVELS = 256
@@ -30,7 +31,7 @@ def clahe(x: Tensor, *, clip: float = 2.0, tiles: int = 8) -> Tensor:
     """
     if not clip > 0 or tiles < 1:
         raise UsageError(f"clahe: expected clip above 0 and tiles of 1 or more, got {clip:g} and {tiles}")
-    luma = luminance(x).clamp(0, 1)
+    luma = to_grey(x).clamp(0, 1)
     return scale_to(x, luma, _mapped(luma[:, 0], _mappings(luma[:, 0], clip, tiles), tiles)[:, None])
 
 

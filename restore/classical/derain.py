@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-from restore.classical.lowlight import luminance
 from restore.convolve import pad
 from restore.errors import UsageError
+from restore.image import to_grey
 
 
 def derain(
@@ -38,7 +38,7 @@ def derain(
     if along < 0 or sparse < 0 or iterations < 1:
         raise UsageError("derain: expected weights of 0 or more and 1 iteration or more")
     edge = 16
-    y = pad(luminance(x.detach()).float(), edge, edge)
+    y = pad(to_grey(x.detach()).float(), edge, edge)
     streaks = find_streaks(y, angle=angle, along=along, sparse=sparse, iterations=iterations)
     return x - streaks[..., edge:-edge, edge:-edge].to(x.dtype)
 

@@ -6,15 +6,9 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError
+from restore.image import to_grey
 
 _BINS = 1024
-
-
-def luminance(x: Tensor) -> Tensor:
-    """Rec. 601 luma, ``B x 1 x H x W``; grey pictures are their own."""
-    if x.shape[1] != 3:
-        return x.mean(1, keepdim=True)
-    return (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def gamma(x: Tensor, *, gamma: float | None = None) -> Tensor:
@@ -31,7 +25,7 @@ def gamma(x: Tensor, *, gamma: float | None = None) -> Tensor:
         if not gamma > 0:
             raise UsageError(f"expected a gamma above 0, got {gamma:g}")
         return x.clamp(min=0) ** gamma
-    luma = luminance(x).clamp(1e-4, 1.0).flatten(1)
+    luma = to_grey(x).clamp(1e-4, 1.0).flatten(1)
     low, high = luma.new_full((len(x), 1), 0.05), luma.new_full((len(x), 1), 5.0)
     for _ in range(20):  # the mean falls as the exponent rises
         middle = (low * high).sqrt()
@@ -42,7 +36,7 @@ def gamma(x: Tensor, *, gamma: float | None = None) -> Tensor:
 
 def equalize(x: Tensor) -> Tensor:
     """Histogram equalisation of the luma; the channels keep their ratios."""
-    luma = luminance(x).clamp(0, 1)
+    luma = to_grey(x).clamp(0, 1)
     made = []
     for plane in luma:
         shares = torch.histc(plane.float(), _BINS, 0.0, 1.0).cumsum(0)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.classical.lowlight import luminance
 from restore.convolve import pad
 from restore.errors import UsageError
+from restore.image import to_grey
 
 
 def white_balance(x: Tensor, *, alpha: float = 1.0) -> Tensor:
@@ -64,7 +64,7 @@ def underwater(
             made = band + _up(made, band)
         out = made if out is None else out + made
     assert out is not None
-    ends = luminance(out).flatten(1).float().quantile(out.new_tensor([stretch, 1 - stretch]).float(), dim=1)
+    ends = to_grey(out).flatten(1).float().quantile(out.new_tensor([stretch, 1 - stretch]).float(), dim=1)
     low, high = (e.to(out).view(-1, 1, 1, 1) for e in ends)
     return (out - low) / (high - low).clamp(min=0.1) if stretch > 0 else out
 
@@ -102,7 +102,7 @@ def _sharpen(x: Tensor) -> Tensor:
 
 def _weight(x: Tensor) -> Tensor:
     """Laplacian contrast + saliency (distance to the mean colour) + saturation."""
-    luma = luminance(x)
+    luma = to_grey(x)
     kernel = x.new_tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
     contrast = F.conv2d(pad(luma, 1, 1), kernel).abs()
     saliency = (_blur(x) - x.mean((2, 3), keepdim=True)).square().sum(1, keepdim=True).sqrt()

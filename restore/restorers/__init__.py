@@ -13,7 +13,7 @@ from restore.models.registry import SHIPPED, load_file, load_shipped, recipe_pat
 from restore.models.weights import is_ours
 from restore.names import Value, parse_name
 from restore.restorers import auto
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Restorer
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
 from restore.restorers.composed import COMPOSED, TABLE, Composed
@@ -21,6 +21,7 @@ from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.learned import load_learned, values_of
 from restore.restorers.solvers import SOLVERS
+from restore.restorers.spec import RestorerSpec
 from restore.runtime import pick_device
 
 __all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load", "names", "takes"]

@@ -14,13 +14,14 @@ from restore.errors import UsageError
 from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value
-from restore.restorers.base import Read, Restorer, RestorerSpec
+from restore.restorers.base import Read, Restorer
 from restore.restorers.composed import COMPOSED, Composed
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
 from restore.restorers.methods import METHODS_TABLE
 from restore.restorers.remedies import ORDER, REMEDIES
+from restore.restorers.spec import RestorerSpec
 from restore.version import __version__
 
 NAME = "auto"

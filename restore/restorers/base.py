@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from restore.errors import UsageError, WeightsError
-from restore.image import array_to_tensor, as_batch, tensor_to_array
+from restore.image import array_to_tensor, as_batch, largest_integer, tensor_to_array
 from restore.restorers.findings import Judgement
-from restore.restorers.interval import Calibration, read_calibration, restore_with_spread, usual_error
+from restore.restorers.interval import (
+    Calibration,
+    bounds,
+    read_calibration,
+    restore_with_spread,
+    usual_error,
+)
 from restore.restorers.mask import with_mask
+from restore.restorers.module import RestorerModule
+from restore.restorers.spec import RestorerSpec
 from restore.tiling import Read, run_tiled
 from restore.version import __version__
 
 TILE = 1024
-
-
-@dataclass(frozen=True)
-class RestorerSpec:
-    """What a caller must know of a restorer.
-
-    Args:
-        task: ``denoise``, ``upscale``, ...
-        kind: ``learned`` or ``classical``.
-        scale: output pixels per input pixel along one side.
-        engine: what computes it, one of :data:`restore.engines.ENGINES`.
-        radius: how far, in input pixels, a pixel's result depends on its neighbours.
-        multiple: grid of the tiles.
-        takes: names of the values that may be given (``sigma``).
-        description: one sentence.
-        precision: the arithmetic in use.
-        mask: whether it must be told which pixels are missing.
-    """
-
-    task: str
-    kind: str
-    description: str
-    scale: int = 1
-    engine: str = "torch"
-    radius: int = 0
-    multiple: int = 1
-    takes: tuple[str, ...] = ()
-    precision: str = "fp32"
-    mask: bool = False
 
 
 class Restorer(ABC):
@@ -221,13 +199,10 @@ class Restorer(ABC):
         """
         x, back = as_batch(image)
         table = self.calibration(calibration)
-        factor = table.scale(level, degradation)
         y, width = self.with_half_width(x.float(), table)
-        lower, upper = ((y + sign * factor * width).clamp(0, 1) for sign in (-1, 1))
-        top = {"uint8": 255.0, "uint16": 65535.0}.get(_depth(image))
-        if top:
-            lower, upper = (lower * top).floor() / top, (upper * top).ceil() / top
-        return back(lower.to(x.dtype)), back(upper.to(x.dtype))
+        ends = bounds(y, table.scale(level, degradation) * width, top=largest_integer(image))
+        lower, upper = (back(end.to(x.dtype)) for end in ends)
+        return lower, upper
 
     def calibration(self, path: str | Path | None = None) -> Calibration:
         """The calibration that comes with this restorer, or the one in ``path``, checked against its weights.
@@ -280,30 +255,3 @@ class Restorer(ABC):
             exact=lambda x: self.restore_window(x, seen, exact=True),
             progress=progress,
         )
-
-
-def _depth(image: Any) -> str:
-    """The dtype of an array's or a PIL picture's values by name."""
-    mode = getattr(image, "mode", None)
-    if isinstance(mode, str):
-        return "uint16" if mode.startswith("I;16") else "uint8"
-    return str(getattr(image, "dtype", ""))
-
-
-class RestorerModule(nn.Module):
-    """A restorer in front of a classifier: ``nn.Sequential(restorer.as_module(), classifier)``.
-
-    The weights are frozen; what is looked up in the whole picture (a noise level) is a constant for the gradient.
-    """
-
-    def __init__(self, restorer: Restorer) -> None:
-        super().__init__()
-        self.restorer = restorer
-        net = getattr(restorer, "net", None)
-        if isinstance(net, nn.Module):
-            self.net = net  # registered, so that .to(device) and state_dict see it
-
-    def forward(self, x: Tensor) -> Tensor:
-        restorer = self.restorer
-        restorer.device = x.device
-        return restorer.restore_whole(x)

@@ -132,6 +132,12 @@ def restore_with_spread(restore: Callable[[Tensor], Tensor], x: Tensor) -> tuple
     return first, variance.sqrt()
 
 
+def bounds(y: Tensor, half: Tensor, *, top: float | None = None) -> tuple[Tensor, Tensor]:
+    """``y`` less and plus its half-widths, within [0, 1]; rounded outwards to multiples of 1 / ``top``."""
+    lower, upper = ((y + sign * half).clamp(0, 1) for sign in (-1, 1))
+    return (lower, upper) if top is None else ((lower * top).floor() / top, (upper * top).ceil() / top)
+
+
 def log_scale(x: Tensor, y: Tensor, spread: Tensor) -> Tensor:
     """``f``: ``B x COEFFICIENTS x H x W`` from degraded ``x``, restored ``y`` (same size) and ``spread``.
 

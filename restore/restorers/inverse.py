@@ -16,11 +16,12 @@ from restore.image import array_to_tensor, as_batch, tensor_to_array
 from restore.inverse import Known, Observation, Solution
 from restore.inverse.plug_and_play import Denoiser
 from restore.names import Value, format_name
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Restorer
 from restore.restorers.findings import Judgement
 from restore.restorers.learned import check_values
 from restore.restorers.noise import look_for_noise
 from restore.restorers.solvers import SOLVERS, KnownMethod
+from restore.restorers.spec import RestorerSpec
 from restore.tiling import run_tiled
 from restore.version import __version__
 

@@ -14,9 +14,10 @@ from restore.errors import UsageError
 from restore.models.registry import SHIPPED, ZOO, load_file, load_shipped
 from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
-from restore.restorers.base import Restorer, RestorerSpec
+from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
+from restore.restorers.spec import RestorerSpec
 from restore.restorers.turns import COUNTS, mean_of_turns
 from restore.runtime import autocast, pick_precision
 from restore.tiling import Read, window_side
