@@ -17,6 +17,9 @@ from restore.train.simulate import simulator
 STEPS = ("paired", "estimate", "findings", "find")
 METRICS = ("psnr", "psnr_y")
 
+# Pixels that a crop of findings is larger than what the network sees, so that block borders start anywhere.
+SLACK = 16
+
 
 @dataclass(frozen=True)
 class Config(Recipe):
@@ -142,8 +145,11 @@ def _unknown_names(c: Config) -> list[str]:
 def _sizes(c: Config) -> list[str]:
     found = []
     growth = max(c.late_crop - c.crop, 0) if c.late_share else 0
-    if max(c.crop, c.field) + growth > c.min_side:
-        found.append(f"min_side: {c.min_side} is smaller than the crop or the field")
+    room = SLACK if c.step == "findings" else 0
+    if max(c.crop + room, c.field) + growth > c.min_side:
+        found.append(
+            f"min_side: {c.min_side} is smaller than the crop or the field" + (f" and {room}" if room else "")
+        )
     if c.scale > 1:
         late = (c.late_crop,) if c.late_share else ()
         if any(side % c.scale for side in (c.crop, c.field, *late)):

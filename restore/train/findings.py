@@ -19,14 +19,12 @@ from restore.degradations import sample as draw
 from restore.degradations.families import BRINGS, FAMILIES, physical_order
 from restore.image import quantise, to_grey
 from restore.runtime import autocast
-from restore.train.config import Config
+from restore.train.config import SLACK, Config
 from restore.train.processes import share_of
 
 Batch = dict[str, Tensor]
 # Of the samples that are not clean, the share with two and with three things wrong.
 _TWO, _THREE = 0.3, 0.05
-# Pixels that a crop is larger than what the network sees, so that block borders start anywhere.
-_SLACK = 16
 # Where the harm is seen: from this severity on a family counts as there, below it is there by degrees.
 _THERE = 1.0
 
@@ -41,13 +39,13 @@ def findings_maker(
     share = share_of(config.batch, *part)
 
     def make(step: int) -> Batch:
-        size = config.crop + _SLACK
+        size = config.crop + SLACK
         clean = draw_crops(pictures, seed=config.seed, step=step, batch=config.batch, size=size, part=share)
         made, targets = [], []
         for place, x in enumerate(clean.split(1), share.start):
             g = draw.generator(draw.child_seed(config.seed, "findings", step, place))
             y, severities = draw_wrongs(x, config, g)
-            top, left = (int(torch.randint(0, _SLACK, (1,), generator=g)) for _ in range(2))
+            top, left = (int(torch.randint(0, SLACK, (1,), generator=g)) for _ in range(2))
             if torch.rand(1, generator=g) < 0.5:  # half of the files were never cropped after coding
                 top = left = 0
             made.append(y[..., top : top + config.crop, left : left + config.crop])
