@@ -47,6 +47,11 @@ def tiny(**changes: object) -> Config:
     return make_recipe(Config, {**TINY, **changes})
 
 
+def test_pictures_must_be_as_large_as_a_crop_and_what_it_moves_by() -> None:
+    with pytest.raises(ConfigError, match="min_side: 111 is smaller than the crop or the field and 16"):
+        tiny(min_side=111)
+
+
 def test_every_family_is_in_the_simulator_and_in_physical_order() -> None:
     for family, specs in FAMILIES.items():
         for spec in specs:

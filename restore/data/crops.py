@@ -38,7 +38,7 @@ def centre_crop(picture: np.ndarray, size: int) -> Tensor:
     """``1 x 3 x h x w`` float32: the middle of a picture, at most ``size`` a side."""
     h, w = picture.shape[:2]
     y, x = max(0, (h - size) // 2), max(0, (w - size) // 2)
-    middle = np.ascontiguousarray(picture[y : y + size, x : x + size])
+    middle = picture[y : y + size, x : x + size].copy()
     return torch.from_numpy(middle).permute(2, 0, 1)[None].float().div_(255)
 
 
