@@ -16,7 +16,8 @@ from restore.errors import ConfigError, UsageError, WeightsError
 from restore.models.registry import SHIPPED, build
 from restore.models.weights import read_weights
 from restore.models.windows import largest
-from restore.restorers import Restorer, found, names
+from restore.resample import imresize
+from restore.restorers import Restorer, found, names, shrunk
 from restore.restorers.composed import COMPOSED
 from restore.train.config import Config
 from restore.train.recipe import make_recipe
@@ -63,7 +64,7 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     finder.tail.weight.mul_(100)  # type: ignore[union-attr, operator]
     finder.tail.bias.sub_(finder(x).quantile(0.9))  # type: ignore[union-attr, operator]
     monkeypatch.setattr(found, "load_shipped", lambda name: (finder, {"sha256": name}))
-    monkeypatch.setattr(found, "_SIDE", 120)
+    monkeypatch.setattr(shrunk, "SIDE", 120)
 
     def loaded(tile: int | None = None, **values: Any) -> Restorer:
         options: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -81,11 +82,11 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     sure = loaded(sure=0.8)(x)
     assert not ((sure != x).any(1) & ~changed).any() and bool((sure == x).all(1)[changed].any())
     # Of a larger scan the same is found: it is shrunk first.
-    large = x.repeat_interleave(3, 2).repeat_interleave(3, 3)[..., :-1, :-2]
+    large = imresize(x, scale=3).clamp(0, 1)[..., :-1, :-2]
     thrice = loaded(sure=0.5)(large)
     found_there = F.avg_pool2d((thrice != large).any(1, keepdim=True).float(), 3, ceil_mode=True)[:, 0]
     assert float((found_there > 0)[changed].float().mean()) > 0.9
-    assert not ((found_there > 0) & ~holes).any()
+    assert float(((found_there > 0) & ~holes).float().mean()) < 0.05
     assert float((loaded(tile=128, sure=0.5)(large) - thrice).abs().max()) < 1e-4
     assert loaded()(np.full((9, 5), 90, np.uint8)).shape == (9, 5)
     for value in (0, 1, "much"):
@@ -99,3 +100,10 @@ def test_without_weights_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(WeightsError, match="marks"):
         restore.load("oldphoto")
     assert "oldphoto" not in names()
+
+
+def test_bands_of_a_shrunk_picture_are_the_whole() -> None:
+    x = torch.rand(1, 3, 802, 331, generator=torch.Generator().manual_seed(0))
+    small = shrunk.shrunk(lambda t, b, le, r: x[..., t:b, le:r], 802, 331, 3)
+    whole = imresize(F.pad(x, (0, 2, 0, 2), mode="replicate"), scale=1 / 3, kernel="lanczos3")
+    assert small.shape == (1, 3, 268, 111) and torch.allclose(small, whole, atol=1e-6)

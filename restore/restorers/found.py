@@ -13,17 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import UsageError
 from restore.models.finder import Finder
 from restore.models.registry import load_shipped
-from restore.models.resunet import pad_to
 from restore.models.windows import largest
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.learned import check_values
+from restore.restorers.shrunk import shrunk, times_to_shrink
 from restore.tiling import Read
 
 NAME = "oldphoto"
@@ -33,10 +32,6 @@ FINDER, FILLER = "marks", "inpaint"
 # How sure the finder must be, and how far around what it found (in pixels of what it saw) is filled too: marks have
 # soft rims.
 _SURE, _RIM = 0.8, 1
-# The short side of what the finder is shown: between its fields in training (192) and twice that.
-_SIDE = 320
-# Rows of the shrunk picture that are made at a time.
-_BAND = 64
 
 
 class FoundRestorer(Restorer):
@@ -70,14 +65,10 @@ class FoundRestorer(Restorer):
 
     def look(self, read: Read, height: int, width: int) -> tuple[int, Tensor]:
         """By how much the picture was shrunk, and where it is to be filled: ``B x 1 x h x w`` of zeros and ones."""
-        times = max(1, round(min(height, width) / _SIDE))
-        bands = []
-        for top in range(0, height, times * _BAND):
-            band = read(top, min(height, top + times * _BAND), 0, width).float()
-            bands.append(F.avg_pool2d(pad_to(band, times).contiguous(), times))
+        times = times_to_shrink(height, width)
         # In float32: whether a pixel is filled must not hang on the processor's short numbers.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            share = self.net(torch.cat(bands, 2).expand(-1, 3, -1, -1)).sigmoid()
+            share = self.net(shrunk(read, height, width, times).expand(-1, 3, -1, -1)).sigmoid()
         return times, largest((share > self.sure).float(), _RIM)
 
     def beside(self, read: Read, seen: Any) -> Read:

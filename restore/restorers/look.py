@@ -20,6 +20,7 @@ from restore.restorers.base import Read
 from restore.restorers.enlarged import SCALES
 from restore.restorers.findings import Finding
 from restore.restorers.noise import look_for_noise
+from restore.restorers.shrunk import shrunk_reader, times_to_shrink
 
 Tables = tuple[tuple[int, ...], ...]
 # From this probability on something counts as found.
@@ -34,6 +35,8 @@ _SEVERITY_1, _SEVERITY_0 = 25, 95
 # Noise that differs from pixel to pixel has a sigma of 15 to 20 per degree of severity; what demosaicing or a codec has
 # smoothed shows less than 3 of it at the finest scale (photographs of the training).
 _WHITE = 6.0
+# Families that grow with the number of pixels a picture has, and whose remedy looks at it shrunk.
+_AS_LARGE_AS_THE_PICTURE = ("damage",)
 
 
 @cache
@@ -55,10 +58,11 @@ def look(
         tables: quantisation tables of the JPEG file it comes from.
     """
     net, families, _ = shipped_looker(device)
-    windows = [_as_file(read(*place)) for place in look_places(height, width)]
-    fine = net.fine(torch.cat(windows)).mean(0, keepdim=True)
-    out = net.judge(fine, _small(read, height, width))[0].float().cpu()
-    sure, severe = out[: len(families)].sigmoid(), out[len(families) :].clamp(0, 5)
+    sure, severe = _judged(net, read, height, width)
+    if times_to_shrink(height, width) > 1:
+        again = _judged(net, *shrunk_reader(read, height, width))
+        for k in (families.index(f) for f in _AS_LARGE_AS_THE_PICTURE):
+            sure[k], severe[k] = max((sure[k], severe[k]), (again[0][k], again[1][k]))
     found = []
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:
@@ -75,6 +79,14 @@ def look(
         severity = (_SEVERITY_0 - quality) / (_SEVERITY_0 - _SEVERITY_1)
         found.append(Finding("jpeg", min(5.0, severity), 1.0, float(quality), "quality"))
     return sorted(found, key=lambda f: -f.confidence * max(f.severity, 0.5))
+
+
+def _judged(net: Looker, read: Read, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """How sure the network is of every family, and how severe it is."""
+    windows = [_as_file(read(*place)) for place in look_places(height, width)]
+    fine = net.fine(torch.cat(windows)).mean(0, keepdim=True)
+    out = net.judge(fine, _small(read, height, width))[0].float().cpu()
+    return out[: net.families].sigmoid(), out[net.families :].clamp(0, 5)
 
 
 def measured(

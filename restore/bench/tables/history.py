@@ -90,11 +90,10 @@ def measure(
     runs: Mapping[str, dict[str, Any]], folder: Path, conditions: Sequence[str], others: Sequence[str]
 ) -> BenchResult:
     """One bench of all runs and of ``others`` by name."""
-    models = [(label(name), load(run["weights"], engine="torch")) for name, run in runs.items()]
-    models += [
-        (f"{other} (shipped)" if other in SHIPPED else other, load(other, engine="torch")) for other in others
-    ]
-    return run_bench(folder, degradations=conditions, models=models, thread_count=1)
+    models: list[Any] = [(label(name), load(run["weights"], engine="torch")) for name, run in runs.items()]
+    return run_bench(
+        folder, degradations=conditions, models=[*models, *others], engine="torch", thread_count=1
+    )
 
 
 def label(name: str) -> str:
@@ -127,9 +126,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = {label(name): run for name, run in runs.items()}
     for name in ("denoise", "sr-x2"):
         count = sum(p.numel() for p in load_shipped(name)[0].parameters())
-        about[f"{name} (shipped)"] = {"parameters": count}
+        about[name] = {"parameters": count}
     rows = [
-        {**row, **{k: about.get(row["model"], {}).get(k) for k in ("parameters", "steps", "minutes")}}
+        {
+            **row,
+            "model": f"{row['model']} (shipped)" if row["model"] in SHIPPED else row["model"],
+            **{k: about.get(row["model"], {}).get(k) for k in ("parameters", "steps", "minutes")},
+        }
         for result in results
         for row in result.summary
     ]
