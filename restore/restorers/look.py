@@ -35,8 +35,8 @@ _SEVERITY_1, _SEVERITY_0 = 25, 95
 # Noise that differs from pixel to pixel has a sigma of 15 to 20 per degree of severity; what demosaicing or a codec has
 # smoothed shows less than 3 of it at the finest scale (photographs of the training).
 _WHITE = 6.0
-# Families that grow with the number of pixels a picture has, and whose remedy looks at it shrunk; and how sure the second
-# look must be to count: clean pictures look damaged to it with less (9 of 43 with 0.5 and more, none with 0.9).
+# Families that grow with the number of pixels a picture has, and whose remedy looks at it shrunk; and how sure the
+# second look must be to count: clean pictures look damaged to it with less (9 of 43 with 0.5 and more, none with 0.9).
 _AS_LARGE_AS_THE_PICTURE, _SURE = ("damage",), 0.9
 
 
