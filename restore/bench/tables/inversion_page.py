@@ -38,6 +38,11 @@ def markdown(result: dict[str, Any]) -> str:
     by = {(s["condition"], s["method"]): s for s in summary}
 
     def table(key: str, best: bool = True) -> str:
+        if len(conditions) > 2 * len(methods):  # long rather than wide
+            turned = [{"condition": c, **{m: by[c, m][key] for m in methods}} for c in conditions]
+            return markdown_table(
+                turned, [Column("condition", "condition"), *(Column(m, m, 2) for m in methods)]
+            )
         rows = [{"method": m, **{c: by[c, m][key] for c in conditions}} for m in methods]
         columns = [Column("method", "method")] + [
             Column(c, c, 2, "high" if best else None) for c in conditions
