@@ -228,3 +228,13 @@ def test_a_folder_is_restored_by_what_was_recorded(tmp_path: Path, photo: np.nda
     params.write_text("".join(json.dumps(line) + "\n" for line in lines))
     third = restore.restore_folder(noisy, out, model="tv-inverse:iterations=5", operator=params)
     assert [o.file for o in third.done] == ["a.png"] and [o.file for o in third.skipped] == ["sub/b.png"]
+
+
+def test_plug_and_play_stays_a_picture_where_nothing_is_measured(samples: Path) -> None:
+    # Black all around, no noise: what a step leaves below zero must not grow.
+    x = torch.zeros(1, 1, 48, 48)
+    cat = np.asarray(Image.open(samples / "cat.png").convert("L").resize((20, 20)), dtype=np.float32)
+    x[..., 14:34, 14:34] = torch.from_numpy(cat) / 255
+    a = op.downsample((1, 48, 48), scale=2)
+    made = restore.load("pnp", operator=a, sigma=0.0, device="cpu").solve(a(x)).image
+    assert float(psnr(made, x)) > 25 and float(made.min()) >= 0

@@ -164,7 +164,8 @@ class InverseRestorer(Restorer):
                 tile=denoiser.tile,
                 exact=lambda w: denoiser.restore_window(w, level, exact=True),
             )
-            return made
+            # A denoiser follows values out of [0, 1]; where nothing is measured they would run away, step by step.
+            return made.clamp(0, 1)
 
         return denoise
 
