@@ -8,11 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from restore.errors import ImageError, UsageError
 from restore.files import find_pictures, read_picture
+
+# How pictures found in the wild have been shrunk: by a wide kernel, by averages of squares, by OpenCV's default that
+# looks at four pixels however much it shrinks. The last three alias, which is not damage.
+SHRINKERS = ("lanczos", "bicubic", "bilinear", "box", "linear")
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,20 @@ def open_library(
     long_sides: Sequence[int] = (1800, 1280, 960, 640, 512),
     min_downscale: float = 1.9,
     min_side: int = 160,
+    shrink_by: Sequence[str] = ("lanczos",),
     hold_out: int = 8,
     keep: Callable[[Path], bool] = lambda name: True,
     report: Callable[[str], None] = lambda text: None,
 ) -> Library:
     """Decodes every picture of ``folder`` and keeps it at each long side that shrinks it enough.
 
-    Photographs are shrunk (Lanczos) because their own compression and sensor noise would else be learned as truth.
+    Photographs are shrunk because their own compression and sensor noise would else be learned as truth.
 
     Args:
         long_sides: the sizes wanted, in pixels of the longer side; empty: the pictures as they are.
         min_downscale: a size is used only if it shrinks the picture at least this much.
         min_side: smaller results are left out.
+        shrink_by: kernels (of ``SHRINKERS``) that sizes and pictures take in turn.
         hold_out: how many pictures are kept for validation, chosen by a hash of their names.
         keep: says by its name (relative to the folder) whether a picture is used at all.
 
@@ -57,18 +64,20 @@ def open_library(
     held = hold_out_names(names, hold_out)
     skipped: list[str] = []
 
-    def sizes(name: Path) -> list[np.ndarray]:
+    def sizes(place: int, name: Path) -> list[np.ndarray]:
         try:
             pixels = read_rgb8(folder / name)
         except ImageError as error:
             skipped.append(error.message)
             return []
-        return _at_sizes(pixels, long_sides, min_downscale, min_side)
+        turn = place % len(shrink_by)
+        kernels = [*shrink_by[turn:], *shrink_by[:turn]]
+        return _at_sizes(pixels, long_sides, kernels, min_downscale, min_side)
 
     train: list[np.ndarray] = []
     held_out: list[np.ndarray] = []
     with ThreadPoolExecutor(2) as pool:
-        for name, pictures in zip(names, pool.map(sizes, names), strict=True):
+        for name, pictures in zip(names, pool.map(sizes, range(len(names)), names), strict=True):
             if name in held:
                 held_out += pictures[:1]
             else:
@@ -109,16 +118,25 @@ def read_rgb8(path: Path) -> np.ndarray:
 
 
 def _at_sizes(
-    pixels: np.ndarray, long_sides: Sequence[int], min_downscale: float, min_side: int
+    pixels: np.ndarray,
+    long_sides: Sequence[int],
+    kernels: Sequence[str],
+    min_downscale: float,
+    min_side: int,
 ) -> list[np.ndarray]:
     height, width = pixels.shape[:2]
     if not long_sides:
         return [pixels] if min(height, width) >= min_side else []
-    image = Image.fromarray(pixels)
-    kept = []
+    kept: list[np.ndarray] = []
     for side in long_sides:
         factor = max(height, width) / side
         size = (round(width / factor), round(height / factor))
         if factor >= min_downscale and min(size) >= min_side:
-            kept.append(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
+            kept.append(_shrunk(pixels, size, kernels[len(kept) % len(kernels)]))
     return kept
+
+
+def _shrunk(pixels: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
+    if kernel == "linear":
+        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling[kernel.upper()]))

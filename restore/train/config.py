@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as with_default
 from typing import Any
 
+from restore.data.library import SHRINKERS
 from restore.degradations import TRACEABLE
 from restore.errors import RestoreError, did_you_mean
 from restore.losses import loss_named
@@ -68,6 +69,7 @@ class Config(Recipe):
     long_sides: tuple[int, ...] = (1800, 1280, 960, 640, 512)
     min_downscale: float = 1.9
     min_side: int = 160
+    shrink_by: tuple[str, ...] = ("lanczos",)  # kernels that sizes and pictures take in turn
     hold_out: int = 8
     # validation and record
     validation: tuple[str, ...] = ()
@@ -105,6 +107,7 @@ def _ranges(c: Config) -> list[str]:
         "ema": 0 <= c.ema < 1,
         "weight_decay": c.weight_decay >= 0,
         "min_downscale": c.min_downscale >= 1,
+        "shrink_by": len(c.shrink_by) > 0 and set(c.shrink_by) <= set(SHRINKERS),
         "hold_out": c.hold_out >= 1,
         "validate_every": c.validate_every >= 1,
         "validation_crop": c.validation_crop >= 16,

@@ -47,6 +47,7 @@ def open_photographs(
         long_sides=config.long_sides,
         min_downscale=config.min_downscale,
         min_side=config.min_side,
+        shrink_by=config.shrink_by,
         hold_out=hold_out,
         keep=keep,
         report=report,
