@@ -19,6 +19,7 @@ from restore.degradations import degradation
 from restore.files.jpeg import nearest_quality
 from restore.image import quantise
 from restore.metrics import psnr
+from restore.resample import imresize
 from restore.restorers import Finding, names
 from restore.restorers.auto import decide
 from restore.restorers.look import look_places
@@ -144,6 +145,18 @@ def _others() -> list[dict[str, object]]:
     from restore.degradations.families import FAMILIES
 
     return [{"family": f, "named": f, "before": 1.0, "after": 1.0} for f in FAMILIES if f != "noise"]
+
+
+def test_scratches_are_found_however_large_the_scan_and_rain_is_none(photo_tensor: torch.Tensor) -> None:
+    auto = restore.load("auto", device="cpu")
+    for x in (photo_tensor, imresize(photo_tensor, scale=3).clamp(0, 1)):
+        clean, scratched, rain = (
+            auto.find((quantise(y.clamp(0, 1))[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+            for y in (x, *(restore.degrade(x, f"{d}:severity=4", seed=1)[0] for d in ("scratches", "rain")))
+        )
+        assert "oldphoto" in scratched.actions and not {"oldphoto"} & {*clean.actions, *rain.actions}
+        (damage,) = [f for f in scratched.findings if f.name == "damage"]
+        assert damage.confidence > 0.9 and damage.severity > 2
 
 
 def test_noise_that_neighbours_share_is_a_cameras(photo_tensor: torch.Tensor) -> None:

@@ -17,7 +17,7 @@ from restore.models.registry import SHIPPED, build
 from restore.models.weights import read_weights
 from restore.models.windows import largest
 from restore.resample import imresize
-from restore.restorers import Restorer, found, names, shrunk
+from restore.restorers import Restorer, found, marks, names, shrunk
 from restore.restorers.composed import COMPOSED
 from restore.train.config import Config
 from restore.train.recipe import make_recipe
@@ -63,7 +63,8 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     x = photo_tensor[..., :120, :161]
     finder.tail.weight.mul_(100)  # type: ignore[union-attr, operator]
     finder.tail.bias.sub_(finder(x).quantile(0.9))  # type: ignore[union-attr, operator]
-    monkeypatch.setattr(found, "load_shipped", lambda name: (finder, {"sha256": name}))
+    for module in (found, marks):
+        monkeypatch.setattr(module, "shipped_finder", lambda device: (finder, "made here"))
     monkeypatch.setattr(shrunk, "SIDE", 120)
 
     def loaded(tile: int | None = None, **values: Any) -> Restorer:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from restore.models.registry import SHIPPED
-from restore.restorers import enlarged, found
+from restore.restorers import enlarged, found, marks
 from restore.restorers.base import Restorer
 
 
@@ -42,7 +42,7 @@ TABLE: dict[str, Composed] = {
         "learned",
         found.DESCRIPTION,
         takes=("sure",),
-        needs=(found.FINDER, found.FILLER),
+        needs=(marks.FINDER, found.FILLER),
     ),
 }
 # Those that are there: all that they need is shipped.

@@ -1,8 +1,7 @@
 """``oldphoto``: what lies on a picture (scratches, dust, folds, marks) is found, then filled as holes are.
 
-One network says where (``marks``), another one fills (``inpaint``). Every other pixel stays as it is, bit for bit.
-Marks are as wide as the print was scanned finely, and the finder knows those of small pictures: it looks at the whole
-picture at once, shrunk until the short side is about 320 pixels, whatever its size.
+One network says where (:mod:`restore.restorers.marks`), another one fills (``inpaint``). Every other pixel stays as it
+is, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,19 +15,17 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError
-from restore.models.finder import Finder
-from restore.models.registry import load_shipped
 from restore.models.windows import largest
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.learned import check_values
-from restore.restorers.shrunk import shrunk, times_to_shrink
+from restore.restorers.marks import find_marks, shipped_finder
 from restore.tiling import Read
 
 NAME = "oldphoto"
 TASK = "oldphoto"
 DESCRIPTION = "scratches, dust, folds and marks on old photographs: found, then filled; the rest stays (sure)"
-FINDER, FILLER = "marks", "inpaint"
+FILLER = "inpaint"
 # How sure the finder must be, and how far around what it found (in pixels of what it saw) is filled too: marks have
 # soft rims.
 _SURE, _RIM = 0.8, 1
@@ -55,21 +52,16 @@ class FoundRestorer(Restorer):
             raise UsageError(f"{NAME}: expected sure above 0 and below 1, got {sure!r}")
         self.sure = float(sure)
         self.filler = load(FILLER)
-        net, header = load_shipped(FINDER)
-        assert isinstance(net, Finder)
-        self.net = net.to(device).to(memory_format=torch.channels_last)
+        _, sha256 = shipped_finder(device)  # damaged weights are said before any work
         spec = replace(self.filler.spec, task=TASK, description=DESCRIPTION, takes=("sure",), mask=False)
-        parts = f"{header['sha256']} {self.filler.fingerprint} {self.sure}"
+        parts = f"{sha256} {self.filler.fingerprint} {self.sure}"
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
 
     def look(self, read: Read, height: int, width: int) -> tuple[int, Tensor]:
         """By how much the picture was shrunk, and where it is to be filled: ``B x 1 x h x w`` of zeros and ones."""
-        times = times_to_shrink(height, width)
-        # In float32: whether a pixel is filled must not hang on the processor's short numbers.
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            share = self.net(shrunk(read, height, width, times).expand(-1, 3, -1, -1)).sigmoid()
-        return times, largest((share > self.sure).float(), _RIM)
+        times, likely = find_marks(read, height, width, device=self.device)
+        return times, largest((likely > self.sure).float(), _RIM)
 
     def beside(self, read: Read, seen: Any) -> Read:
         """Windows with the holes in them as a further channel, as the filler is told of them."""

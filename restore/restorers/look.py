@@ -19,8 +19,8 @@ from restore.models.statistics import THUMBNAIL, thumbnail
 from restore.restorers.base import Read
 from restore.restorers.enlarged import SCALES
 from restore.restorers.findings import Finding
+from restore.restorers.marks import find_marks, judge_marks
 from restore.restorers.noise import look_for_noise
-from restore.restorers.shrunk import shrunk_reader, times_to_shrink
 
 Tables = tuple[tuple[int, ...], ...]
 # From this probability on something counts as found.
@@ -35,9 +35,8 @@ _SEVERITY_1, _SEVERITY_0 = 25, 95
 # Noise that differs from pixel to pixel has a sigma of 15 to 20 per degree of severity; what demosaicing or a codec has
 # smoothed shows less than 3 of it at the finest scale (photographs of the training).
 _WHITE = 6.0
-# Families that grow with the number of pixels a picture has, and whose remedy looks at it shrunk; and how sure the
-# second look must be to count: clean pictures look damaged to it with less (9 of 43 with 0.5 and more, none with 0.9).
-_AS_LARGE_AS_THE_PICTURE, _SURE = ("damage",), 0.9
+# Scratches are looked for by the finder of their remedy, too; streaks and flakes look like them.
+_DAMAGE, _LIKE_DAMAGE = "damage", ("rain", "snow")
 
 
 @cache
@@ -60,11 +59,12 @@ def look(
     """
     net, families, _ = shipped_looker(device)
     sure, severe = _judged(net, read, height, width)
-    if times_to_shrink(height, width) > 1:
-        again = _judged(net, *shrunk_reader(read, height, width))
-        for k in (families.index(f) for f in _AS_LARGE_AS_THE_PICTURE):
-            if again[0][k] >= max(_SURE, float(sure[k])):
-                sure[k], severe[k] = again[0][k], again[1][k]
+    if all(sure[families.index(f)] < FOUND for f in _LIKE_DAMAGE):
+        k = families.index(_DAMAGE)
+        likely = find_marks(read, height, width, device=device)[1]
+        again = judge_marks(likely, suspected=float(sure[k]) >= FOUND)
+        if again[0] > sure[k]:
+            sure[k], severe[k] = again
     found = []
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:

@@ -37,13 +37,3 @@ def shrunk(read: Read, height: int, width: int, times: int) -> Tensor:
         small = imresize(band, scale=1 / times, kernel="lanczos3")
         bands.append(small[..., top - first : bottom - first, :])
     return torch.cat(bands, 2)
-
-
-def shrunk_reader(read: Read, height: int, width: int) -> tuple[Read, int, int]:
-    """A reader of the picture shrunk by :func:`times_to_shrink`, its height and its width."""
-    small = shrunk(read, height, width, times_to_shrink(height, width))
-
-    def part(top: int, bottom: int, left: int, right: int) -> Tensor:
-        return small[..., top:bottom, left:right]
-
-    return part, small.shape[-2], small.shape[-1]
