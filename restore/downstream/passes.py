@@ -80,7 +80,9 @@ class Passes:
             clean = self._cut(x)
             ids = [data.ids[i] for i in numbers]
             again = partial(degrade, cell, ids=ids, seed=self.seed, dataset=data.name)
-            batch = _Batch(clean, again(clean), again, closely=place * self.batch < self.closely)
+            closely = place * self.batch < self.closely
+            wanted = self._hidden(clean) if self.measures and closely else []
+            batch = _Batch(clean, again(clean), again, wanted=wanted, closely=closely)
             plain = self._look(batch.degraded, batch)
             rows[NONE].append({k: v for k, v in plain.items() if not k.startswith("hidden/")})
             for restorer in missing:
@@ -96,6 +98,11 @@ class Passes:
 
     def _cut(self, x: Tensor) -> Tensor:
         return self.classifiers[0].fit_picture(x) if self.degrade_at == "input" else x
+
+    @torch.no_grad()
+    def _hidden(self, x: Tensor) -> list[np.ndarray]:
+        """Every classifier's features, once for all arms."""
+        return [classifier.both(x)[1].float().numpy() for classifier in self.classifiers]
 
     def _restored(self, restorer: Restoring, batch: _Batch, plain: Arrays) -> Arrays:
         made = self._look(restorer(batch.degraded), batch)
@@ -114,9 +121,8 @@ class Passes:
             found[f"logits/{k}"] = logits.float().numpy()
             found[f"hidden/{k}"] = hidden.float().numpy()
             found[f"alike/{k}"] = unknown
-            if self.measures and batch.closely:
-                wanted = classifier.both(batch.clean)[1].float().numpy()
-                found[f"alike/{k}"] = _cosine(wanted, found[f"hidden/{k}"])
+            if batch.wanted:
+                found[f"alike/{k}"] = _cosine(batch.wanted[k], found[f"hidden/{k}"])
             if self.scores is not None:
                 for name, score in self.scores(classifier, z, logits, hidden).items():
                     found[f"score/{k}/{name}"] = score.float().numpy()
@@ -133,11 +139,15 @@ class Passes:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Pictures of one cell: clean, degraded, and how (the same draw for whatever picture)."""
+    """Pictures of one cell: clean, degraded, and how (the same draw for whatever picture).
+
+    ``wanted``: the clean pictures' features per classifier; none where nobody asks.
+    """
 
     clean: Tensor
     degraded: Tensor
     again: Callable[[Tensor], Tensor]
+    wanted: Sequence[np.ndarray]
     closely: bool
 
 
