@@ -99,6 +99,11 @@ def from_callable(module: str, function: str, classes: tuple[str, ...] = ()) -> 
     return Classifier(made, name=f"{module}:{function}", classes=classes, fingerprint=_fingerprint(made))
 
 
+def _still(net: nn.Module) -> nn.Module:
+    """Never trained further, and in the layout that convolutions are fastest in (up to twice on a CPU)."""
+    return net.requires_grad_(False).to(memory_format=torch.channels_last)
+
+
 def _ours(path: Path, name: str) -> Classifier:
     state, header = read_weights(path)
     if header.get("architecture") != "small-classifier":
@@ -107,7 +112,7 @@ def _ours(path: Path, name: str) -> Classifier:
     load_into(net, state, where=str(path))
     p = header["preprocess"]
     return Classifier(
-        net.requires_grad_(False),
+        _still(net),
         name=name,
         classes=tuple(header["classes"]),
         preprocess=Preprocess(
@@ -144,7 +149,7 @@ def _lite0() -> Classifier:
     net = EfficientNet.from_name("efficientnet-lite0")
     load_into(net, torch.load(path, map_location="cpu", weights_only=True), where=str(path))
     return Classifier(
-        net.requires_grad_(False),
+        _still(net),
         name="efficientnet-lite0",
         preprocess=Preprocess(
             side=224, crop=224 / 256, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, channels=3
@@ -166,7 +171,7 @@ def _torchvision(name: str) -> Classifier:
     net = _downloaded(lambda: torchvision.models.get_model(name, weights=weights), f"torchvision:{name}")
     t = weights.transforms()
     return Classifier(
-        net.requires_grad_(False),
+        _still(net),
         name=f"torchvision:{name}",
         preprocess=Preprocess(
             side=t.crop_size[0],
@@ -188,7 +193,7 @@ def _timm(name: str) -> Classifier:
     net = _downloaded(lambda: timm.create_model(name, pretrained=True), f"timm:{name}")
     about = timm.data.resolve_model_data_config(net)
     return Classifier(
-        net.requires_grad_(False),
+        _still(net),
         name=f"timm:{name}",
         preprocess=Preprocess(
             side=about["input_size"][-1],
