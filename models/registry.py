@@ -144,7 +144,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "raindrop": Shipped(
         "raindrop",
-        "3bb4874ba402c3d6b1fa4e0a9661c993c92d740d2fc4443e9ead36847b9961df",
+        "ee159c4564223285f15354fc8c44023e2da477531692fade4aea5595c7ddf187",
         "drops on the lens or the window: found, then filled",
     ),
     "enlighten": Shipped(

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from restore.bench.tables import inversion_prior
-from restore.bench.tables.inversion_page import markdown, summarise
+from restore.bench.tables.inversion_page import markdown, speed_markdown, summarise
 from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.degradations import sample as draw
 from restore.errors import RestoreError
@@ -40,7 +40,6 @@ from restore.metrics import ssim
 from restore.models.generator_files import load_generator, shipped_generator
 from restore.models.stylegan2 import StyleGAN2
 from restore.names import format_name, parse_name
-from restore.report import dumps
 from restore.report.environment import environment
 from restore.report.write import write_report
 
@@ -112,8 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         net, header = shipped_generator() if a.generator is None else load_generator(a.generator)
         if a.table == "speed":
             measured = speed(net, a.methods.split(";")[0], steps=a.steps, count=a.count)
-            write_report(measured, "", json=a.json, markdown=None)
-            sys.stdout.write(dumps(measured))
+            text = speed_markdown(measured)
+            write_report(measured, text, json=a.json, markdown=a.markdown)
+            sys.stdout.write(text)
             return 0
         result = run(net, a.table, a.data, plan, fill=a.fill, report=_say)
     except RestoreError as error:
