@@ -22,8 +22,10 @@ from restore.metrics import psnr
 from restore.resample import imresize
 from restore.restorers import Finding, names
 from restore.restorers.auto import decide
+from restore.restorers.findings import Judgement
 from restore.restorers.look import look_places
 from restore.restorers.remedies import ORDER, REMEDIES
+from restore.restorers.second import SecondOpinion
 
 
 def finding(
@@ -157,6 +159,25 @@ def test_scratches_are_found_however_large_the_scan_and_rain_is_none(photo_tenso
         assert "oldphoto" in scratched.actions and not {"oldphoto"} & {*clean.actions, *rain.actions}
         (damage,) = [f for f in scratched.findings if f.name == "damage"]
         assert damage.confidence > 0.9 and damage.severity > 2
+
+
+def test_drops_must_be_found_by_their_finder(photo_tensor: torch.Tensor) -> None:
+    auto = restore.load("auto", device="cpu")
+
+    def found(x: torch.Tensor) -> Judgement:
+        return auto.find((quantise(x.clamp(0, 1))[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+
+    assert "raindrop" in found(restore.degrade(photo_tensor, "raindrop:severity=4", seed=1)[0]).actions
+    assert not found(photo_tensor).actions
+
+
+def test_a_second_opinion_wants_less_where_it_agrees() -> None:
+    opinion = SecondOpinion(pixel=0.9, alone=0.03, agreed=0.01, severity_3=0.05)
+    none, some, much = (torch.zeros(1, 1, 10, 100) for _ in range(3))
+    some[..., 0, :20], much[..., :5, :] = 1, 1
+    assert opinion.judge(none, suspected=True) == (0, 0) == opinion.judge(some)
+    assert 0.9 < opinion.judge(some, suspected=True)[0] < opinion.judge(much, suspected=True)[0] < 1
+    assert opinion.judge(some, suspected=True)[1] == pytest.approx(1.2) and opinion.judge(much)[1] == 5
 
 
 def test_noise_that_neighbours_share_is_a_cameras(photo_tensor: torch.Tensor) -> None:

@@ -17,10 +17,12 @@ from restore.models.looker import WINDOW, Looker
 from restore.models.registry import load_shipped
 from restore.models.statistics import THUMBNAIL, thumbnail
 from restore.restorers.base import Read
+from restore.restorers.drops import WET, find_drops
 from restore.restorers.enlarged import SCALES
 from restore.restorers.findings import Finding
-from restore.restorers.marks import find_marks, judge_marks
+from restore.restorers.marks import MARKED, find_marks
 from restore.restorers.noise import look_for_noise
+from restore.restorers.second import SecondOpinion
 
 Tables = tuple[tuple[int, ...], ...]
 # From this probability on something counts as found.
@@ -35,8 +37,10 @@ _SEVERITY_1, _SEVERITY_0 = 25, 95
 # Noise that differs from pixel to pixel has a sigma of 15 to 20 per degree of severity; what demosaicing or a codec has
 # smoothed shows less than 3 of it at the finest scale (photographs of the training).
 _WHITE = 6.0
-# Scratches are looked for by the finder of their remedy, too; streaks and flakes look like them.
-_DAMAGE, _LIKE_DAMAGE = "damage", ("rain", "snow")
+# How sure the first look can make of what another one must confirm: named, not acted upon.
+_SUSPICION = 0.8
+# Streaks and flakes look like scratches.
+_LIKE_DAMAGE = ("rain", "snow")
 
 
 @cache
@@ -58,13 +62,20 @@ def look(
         tables: quantisation tables of the JPEG file it comes from.
     """
     net, families, _ = shipped_looker(device)
-    sure, severe = _judged(net, read, height, width)
-    if all(sure[families.index(f)] < FOUND for f in _LIKE_DAMAGE):
-        k = families.index(_DAMAGE)
-        likely = find_marks(read, height, width, device=device)[1]
-        again = judge_marks(likely, suspected=float(sure[k]) >= FOUND)
+    windows = torch.cat([_as_file(read(*place)) for place in look_places(height, width)])
+    sure, severe = _judged(net, windows, _small(read, height, width))
+
+    def ask(family: str, opinion: SecondOpinion, likely: Tensor) -> None:
+        k = families.index(family)
+        again = opinion.judge(likely, suspected=float(sure[k]) >= FOUND)
         if again[0] > sure[k]:
             sure[k], severe[k] = again
+        elif opinion.decides and not again[0]:
+            sure[k] = min(float(sure[k]), _SUSPICION)
+
+    ask("raindrop", WET, find_drops(windows, device=device))
+    if all(sure[families.index(f)] < FOUND for f in _LIKE_DAMAGE):
+        ask("damage", MARKED, find_marks(read, height, width, device=device)[1])
     found = []
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:
@@ -83,11 +94,9 @@ def look(
     return sorted(found, key=lambda f: -f.confidence * max(f.severity, 0.5))
 
 
-def _judged(net: Looker, read: Read, height: int, width: int) -> tuple[Tensor, Tensor]:
+def _judged(net: Looker, windows: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
     """How sure the network is of every family, and how severe it is."""
-    windows = [_as_file(read(*place)) for place in look_places(height, width)]
-    fine = net.fine(torch.cat(windows)).mean(0, keepdim=True)
-    out = net.judge(fine, _small(read, height, width))[0].float().cpu()
+    out = net.judge(net.fine(windows).mean(0, keepdim=True), small)[0].float().cpu()
     return out[: net.families].sigmoid(), out[net.families :].clamp(0, 5)
 
 
