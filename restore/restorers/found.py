@@ -20,6 +20,7 @@ from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.learned import check_values
 from restore.restorers.marks import find_marks, shipped_finder
+from restore.restorers.shrunk import SIDE
 from restore.tiling import Read
 
 NAME = "oldphoto"
@@ -54,7 +55,7 @@ class FoundRestorer(Restorer):
         self.filler = load(FILLER)
         _, sha256 = shipped_finder(device)  # damaged weights are said before any work
         spec = replace(self.filler.spec, task=TASK, description=DESCRIPTION, takes=("sure",), mask=False)
-        parts = f"{sha256} {self.filler.fingerprint} {self.sure}"
+        parts = f"{sha256} {self.filler.fingerprint} {self.sure} {SIDE}"
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
 

@@ -1,7 +1,7 @@
 """What lies on a picture (scratches, dust, folds), asked of the shipped finder: where it is.
 
 Marks are as wide as the print was scanned finely, and the finder knows those of small pictures: it looks at the whole
-picture at once, shrunk until the short side is about 320 pixels, whatever its size.
+picture at once, shrunk until the short side is about 240 pixels, whatever its size.
 """
 
 from __future__ import annotations

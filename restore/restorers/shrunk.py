@@ -12,8 +12,9 @@ from restore.models.resunet import pad_to
 from restore.resample import imresize
 from restore.tiling import Read
 
-# The short side of what finders are shown: between their fields in training (192) and twice that.
-SIDE = 320
+# The short side of what finders are shown: a little more than their fields in training (192). With 320, photographs of
+# 720 pixels (held out from training) gained 2 to 3 dB less where they were scratched or folded, with 190 .5 dB less.
+SIDE = 240
 # Rows of the shrunk picture that are made at a time, and how many beside them Lanczos' kernel looks at.
 _BAND, _AROUND = 64, 3
 
