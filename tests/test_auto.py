@@ -22,7 +22,6 @@ from restore.metrics import psnr
 from restore.resample import imresize
 from restore.restorers import Finding, names
 from restore.restorers.auto import decide
-from restore.restorers.findings import Judgement
 from restore.restorers.look import look_places
 from restore.restorers.remedies import ORDER, REMEDIES
 from restore.restorers.second import SecondOpinion
@@ -32,6 +31,10 @@ def finding(
     name: str, severity: float = 3.0, confidence: float = 0.99, value: float | None = None
 ) -> Finding:
     return Finding(name, severity, confidence, value, "sigma" if value else "")
+
+
+def stored(x: torch.Tensor) -> np.ndarray:
+    return (quantise(x.clamp(0, 1))[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
 
 
 def test_things_are_undone_backwards_and_only_where_that_is_known_to_help() -> None:
@@ -153,7 +156,7 @@ def test_scratches_are_found_however_large_the_scan_and_rain_is_none(photo_tenso
     auto = restore.load("auto", device="cpu")
     for x in (photo_tensor, imresize(photo_tensor, scale=3).clamp(0, 1)):
         clean, scratched, rain = (
-            auto.find((quantise(y.clamp(0, 1))[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+            auto.find(stored(y))
             for y in (x, *(restore.degrade(x, f"{d}:severity=4", seed=1)[0] for d in ("scratches", "rain")))
         )
         assert "oldphoto" in scratched.actions and not {"oldphoto"} & {*clean.actions, *rain.actions}
@@ -163,12 +166,8 @@ def test_scratches_are_found_however_large_the_scan_and_rain_is_none(photo_tenso
 
 def test_drops_must_be_found_by_their_finder(photo_tensor: torch.Tensor) -> None:
     auto = restore.load("auto", device="cpu")
-
-    def found(x: torch.Tensor) -> Judgement:
-        return auto.find((quantise(x.clamp(0, 1))[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8))
-
-    assert "raindrop" in found(restore.degrade(photo_tensor, "raindrop:severity=4", seed=1)[0]).actions
-    assert not found(photo_tensor).actions
+    wet = restore.degrade(photo_tensor, "raindrop:severity=4", seed=1)[0]
+    assert "raindrop" in auto.find(stored(wet)).actions and not auto.find(stored(photo_tensor)).actions
 
 
 def test_a_second_opinion_wants_less_where_it_agrees() -> None:

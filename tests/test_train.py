@@ -202,6 +202,16 @@ def test_batches_depend_on_seed_and_step_alone(samples: Path) -> None:
     assert torch.allclose(noise.std(1), whole["conditions"][:, 0], rtol=0.1, atol=1e-7)
 
 
+def test_sizes_take_their_kernels_in_turn(samples: Path) -> None:
+    sizes = {"long_sides": (150, 120), "min_downscale": 1.5, "min_side": 64, "hold_out": 1}
+    plain = open_library(samples, **sizes).train  # type: ignore[arg-type]
+    mixed = open_library(samples, shrink_by=("lanczos", "linear"), **sizes).train  # type: ignore[arg-type]
+    same = [bool((a == b).all()) for a, b in zip(plain, mixed, strict=True)]
+    assert [a.shape for a in plain] == [a.shape for a in mixed] and sum(same) == len(same) // 2
+    with pytest.raises(ConfigError, match="shrink_by"):
+        tiny(shrink_by=("best",))
+
+
 def test_two_folders_matched_by_name(samples: Path, tmp_path: Path) -> None:
     restore.degrade_folder(samples, tmp_path / "noisy", degradation="noise:sigma=25", format="tiff")
     pairs = tiny(degradation=[], conditions=[], validation=[], arch={**TINY["arch"], "conditions": 0})

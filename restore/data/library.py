@@ -16,7 +16,7 @@ from restore.errors import ImageError, UsageError
 from restore.files import find_pictures, read_picture
 
 # How pictures found in the wild have been shrunk: by a wide kernel, by averages of squares, by OpenCV's default that
-# looks at four pixels however much it shrinks. The last three alias, which is not damage.
+# looks at four pixels however much it shrinks. The last two alias, which is not damage.
 SHRINKERS = ("lanczos", "bicubic", "bilinear", "box", "linear")
 
 

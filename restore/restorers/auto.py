@@ -16,9 +16,11 @@ from restore.models.registry import SHIPPED
 from restore.names import Value
 from restore.restorers.base import Read, Restorer
 from restore.restorers.composed import COMPOSED, Composed
+from restore.restorers.drops import WET
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
+from restore.restorers.marks import MARKED
 from restore.restorers.methods import METHODS_TABLE
 from restore.restorers.remedies import ORDER, REMEDIES
 from restore.restorers.spec import RestorerSpec
@@ -70,7 +72,7 @@ class AutoRestorer(Restorer):
         self.there = {*SHIPPED, *METHODS_TABLE, *COMPOSED}
         self.loaded: dict[str, Restorer] = {}
         weights = [(name, entry.sha256) for name, entry in SHIPPED.items()]
-        parts = repr([weights, REMEDIES, __version__])
+        parts = repr([weights, REMEDIES, WET, MARKED, __version__])
         spec = RestorerSpec(task="any", kind="chosen", description=DESCRIPTION)
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(NAME, spec, fingerprint=fingerprint, device=device, tile=tile)
