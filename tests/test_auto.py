@@ -15,7 +15,9 @@ from PIL import Image
 
 import restore
 from restore.bench.tables.auto import confusion, degraded, per_family
+from restore.bench.tables.opinions import run_opinions
 from restore.degradations import degradation
+from restore.errors import UsageError
 from restore.files.jpeg import nearest_quality
 from restore.image import quantise
 from restore.metrics import psnr
@@ -177,6 +179,15 @@ def test_a_second_opinion_wants_less_where_it_agrees() -> None:
     assert opinion.judge(none, suspected=True) == (0, 0) == opinion.judge(some)
     assert 0.9 < opinion.judge(some, suspected=True)[0] < opinion.judge(much, suspected=True)[0] < 1
     assert opinion.judge(some, suspected=True)[1] == pytest.approx(1.2) and opinion.judge(much)[1] == 5
+
+
+def test_the_table_of_second_opinions_counts_who_passes(samples: Path, tmp_path: Path) -> None:
+    found = run_opinions(samples, limit=1)
+    by = {row["condition"]: row for row in found["summary"]}
+    assert by["raindrop:severity=5"]["wet"] == 100 and by["clean"]["wet"] == by["clean"]["marked"] == 0
+    assert len(found["shares"]["clean"]["wet"]) == 1 and "clean, 192 px by box" in by
+    with pytest.raises(UsageError, match="no pictures"):
+        run_opinions(tmp_path)
 
 
 def test_noise_that_neighbours_share_is_a_cameras(photo_tensor: torch.Tensor) -> None:

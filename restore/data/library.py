@@ -132,11 +132,12 @@ def _at_sizes(
         factor = max(height, width) / side
         size = (round(width / factor), round(height / factor))
         if factor >= min_downscale and min(size) >= min_side:
-            kept.append(_shrunk(pixels, size, kernels[len(kept) % len(kernels)]))
+            kept.append(shrink_to(pixels, size, kernels[len(kept) % len(kernels)]))
     return kept
 
 
-def _shrunk(pixels: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
+def shrink_to(pixels: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
+    """``H x W x 3`` uint8 at a smaller size (width, height), by a kernel of ``SHRINKERS``."""
     if kernel == "linear":
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling[kernel.upper()]))

@@ -62,7 +62,7 @@ def look(
         tables: quantisation tables of the JPEG file it comes from.
     """
     net, families, _ = shipped_looker(device)
-    windows = torch.cat([_as_file(read(*place)) for place in look_places(height, width)])
+    windows = look_windows(read, height, width)
     sure, severe = _judged(net, windows, _small(read, height, width))
 
     def ask(family: str, opinion: SecondOpinion, likely: Tensor) -> None:
@@ -122,6 +122,11 @@ def _times(severity: float) -> float:
     factors = (LOW_RESOLUTION.knobs["factor"].levels or {})[224]
     factor = float(np.interp(severity, range(1, 6), [float(f) for f in factors]))
     return float(min(max(round(factor), SCALES[0]), SCALES[-1]))
+
+
+def look_windows(read: Read, height: int, width: int) -> Tensor:
+    """What :func:`look` shows its networks of a picture, ``N x 3 x h x w`` as 8 bits hold it."""
+    return torch.cat([_as_file(read(*place)) for place in look_places(height, width)])
 
 
 def look_places(height: int, width: int) -> list[tuple[int, int, int, int]]:
