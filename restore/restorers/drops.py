@@ -13,8 +13,7 @@ from restore.restorers.second import SecondOpinion
 
 NETWORK = "raindrop"
 # The first look takes what aliases for wet: pictures of a few hundred pixels that were shrunk by averages of squares or
-# by four pixels. So it cannot decide. Of such pictures (ImageNet's, 192 pixels) this lets 2.4 and .6 % pass, none of 80
-# clean ones of BSDS500, and 60 and 91 % of those with drops of severity 3 and 5.
+# by four pixels. So it cannot decide. Which pictures pass here: models/zoo/looker/opinions.md.
 WET = SecondOpinion(pixel=0.9, alone=0.033, agreed=0.033, severity_3=0.036, decides=True)
 
 
