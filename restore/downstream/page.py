@@ -24,8 +24,10 @@ GATE_COLUMNS = (
     Column("average", "average", 3),
     Column("gate", "gate", 3),
     Column("regret", "against the better", 4),
+    Column("regret_low", "at least", 4),
     Column("left_out", "never seen", 3),
     Column("left_out_regret", "against the better", 4),
+    Column("left_out_regret_low", "at least", 4),
 )
 DETECTOR_COLUMNS = (
     Column("detector", "detector"),

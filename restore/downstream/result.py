@@ -19,7 +19,7 @@ from restore.errors import UsageError
 from restore.report import Column, markdown_table
 from restore.report.environment import environment
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 INTERNAL = ("outcomes", "rule", "verdict", "rows")
 CELL_COLUMNS = (
     Column("corruption", "corruption"),
@@ -151,13 +151,13 @@ class JudgeResult:
             lines += [markdown_table(clause_rows(b["verdict"]), CLAUSE_COLUMNS)]
             lines += [markdown_table(flat_cells(b), CELL_COLUMNS)]
             if "gate" in b:
-                c, worst_seen, unseen = (
-                    b["gate"][k] for k in ("certificate", "worst_regret", "worst_left_out_regret")
-                )
+                c, gate = b["gate"]["certificate"], b["gate"]
                 lines += [
                     f"Gate: {c['harmed']} of {c['n']} certification pictures harmed, at most {c['upper']:.4f} (budget "
                     f"{c['budget']:g}). Its worst corruption against the better of always and never: "
-                    f"{worst_seen:+.4f}; one that it has never seen: {unseen:+.4f}.",
+                    f"{gate['worst_regret']:+.4f} (no corruption's interval goes below {gate['worst_regret_low']:+.4f}); "
+                    f"one that it has never seen: {gate['worst_left_out_regret']:+.4f} "
+                    f"({gate['worst_left_out_regret_low']:+.4f}).",
                     "",
                 ]
             lines += [made_up(b), ""]

@@ -185,7 +185,9 @@ class Trial:
             gate.log_p = {"none": test.log_p["none"], "restore": test.log_p["gate"]}
             gate.clean = {"none": test.clean["none"], "restore": test.clean["gate"]}
             block["gate_cells"] = cell_rows(gate, self.counts)
-            block["gate"] = gate_summary(rule, test, left_out[keep], [c.corruption for c in self.cells])
+            block["gate"] = gate_summary(
+                rule, test, left_out[keep], [c.corruption for c in self.cells], self.counts
+            )
             block["gate"]["curve"] = gate_curve(table, rule)
             block["rule"] = rule
         block["ood"] = self._ood(k, restorer, rule)

@@ -9,33 +9,38 @@ import numpy as np
 
 from restore.downstream.gate.rule import GateRule
 from restore.downstream.outcomes import Outcomes
+from restore.downstream.statistics.bootstrap import interval, resampled_means
 
 
 def gate_summary(
-    rule: GateRule, test: Outcomes, left_out: np.ndarray, corruptions: Sequence[str]
+    rule: GateRule, test: Outcomes, left_out: np.ndarray, corruptions: Sequence[str], counts: np.ndarray
 ) -> dict[str, Any]:
     """Per corruption, severities pooled: never, always, average, gate, and the gate that has never seen it.
+
+    ``regret`` is the accuracy above the better of never and always (that of all test pictures, also in the
+    resamples), below 0 where the gate loses; ``regret_low`` the lower end of its interval over source pictures.
 
     Args:
         test: outcomes of the test pictures, with the arm ``gate``.
         left_out: log probabilities, pictures x cells x classes, of :func:`leave_one_out`.
         corruptions: of every cell.
+        counts: of :func:`restore.downstream.statistics.resample_counts`, for the test pictures.
     """
     rows: list[dict[str, Any]] = []
-    unseen = left_out.argmax(2) == test.labels[:, None]
+    right = {arm: test.right(arm).astype(float) for arm in ("none", "restore", "average", "gate")}
+    right["left_out"] = (left_out.argmax(2) == test.labels[:, None]).astype(float)
     for kind in dict.fromkeys(corruptions):
         mine = [i for i, k in enumerate(corruptions) if k == kind]
-        acc = {arm: float(test.right(arm)[:, mine].mean()) for arm in ("none", "restore", "average", "gate")}
-        left = float(unseen[:, mine].mean())
-        better = max(acc["none"], acc["restore"])
-        rows.append(
-            {"corruption": kind, **acc, "left_out": left, "regret": acc["gate"] - better,
-             "left_out_regret": left - better}
-        )  # fmt: skip
-    return {
-        "certificate": rule.certificate,
-        "shift": rule.shift,
-        "corruptions": rows,
-        "worst_regret": min(r["regret"] for r in rows),
-        "worst_left_out_regret": min(r["left_out_regret"] for r in rows),
+        each = {arm: v[:, mine].mean(1) for arm, v in right.items()}
+        acc = {arm: float(v.mean()) for arm, v in each.items()}
+        better = each[max(("none", "restore"), key=acc.__getitem__)]
+        row: dict[str, Any] = {"corruption": kind, **acc}
+        for name, arm in (("regret", "gate"), ("left_out_regret", "left_out")):
+            row[name] = float((each[arm] - better).mean())
+            row[f"{name}_low"] = interval(resampled_means(counts, each[arm] - better))[0]
+        rows.append(row)
+    worst = {
+        f"worst_{name}": min(row[name] for row in rows)
+        for name in ("regret", "regret_low", "left_out_regret", "left_out_regret_low")
     }
+    return {"certificate": rule.certificate, "shift": rule.shift, "corruptions": rows, **worst}
