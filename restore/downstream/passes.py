@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -31,6 +31,8 @@ class Passes:
     Args:
         classifiers, restorers: every restorer stands before every classifier.
         parts: where results are kept.
+        others: further restorers, of which only the classifiers' answers are wanted.
+        pictures: which pictures these are, where one cell is run for several sets of them.
         seed: of the degradations.
         degrade_at: "input" cuts and resizes to the first classifier's input before degrading, as ImageNet-C was
             made; "native" degrades and restores the picture as it is.
@@ -45,6 +47,8 @@ class Passes:
     classifiers: Sequence[Classifier]
     restorers: Sequence[Restoring]
     parts: Parts
+    others: Sequence[Restoring] = ()
+    pictures: str = ""
     seed: int = 0
     degrade_at: str = "input"
     batch: int = 64
@@ -55,33 +59,35 @@ class Passes:
 
     def steps(self, cells: Sequence[Cell]) -> int:
         """How many (cell, arm) parts there are."""
-        return len(cells) * (1 + len(self.restorers))
+        return len(cells) * (1 + len(self.restorers) + len(self.others))
 
     def cell(self, data: Labelled, index: Sequence[int], cell: Cell) -> dict[str, Arrays]:
-        """Per arm ("none", then every restorer's name) the arrays of the pictures ``index`` under ``cell``.
+        """Per arm ("none", then every restorer's and other's name) the arrays of the pictures ``index`` under ``cell``.
 
         Arrays: ``logits/K`` and ``alike/K`` (cosine of the features to those of the clean picture) per classifier K,
         ``kept/K`` (cosine of the features before and after restoring), ``psnr``, ``ssim``, ``stats``, and
         ``contradiction``: what is left between the degraded picture and the restored one degraded again in the same
         way, root mean square in grey levels. Only arms that are not kept are run.
         """
-        marks = {NONE: "", **{r.name: r.fingerprint for r in self.restorers}}
+        every = [*self.restorers, *self.others]
+        marks = {NONE: "", **{r.name: r.fingerprint for r in every}}
+        place = "/".join(filter(None, (self.pictures, data.name, cell.key)))
         found: dict[str, Arrays] = {}
         for arm, mark in marks.items():
-            held = self.parts.get(f"{data.name}/{cell.key}/{arm}", mark)
+            held = self.parts.get(f"{place}/{arm}", mark)
             if held is not None:
                 found[arm] = held
                 self.tell(f"{data.name} {cell.key} {arm} (kept)")
-        missing = [r for r in self.restorers if r.name not in found]
+        missing = [r for r in every if r.name not in found]
         if NONE in found and not missing:
             return found
         rows: dict[str, list[Arrays]] = {NONE: [], **{r.name: [] for r in missing}}
-        for place, (numbers, x) in enumerate(data.batches(index, self.batch)):
+        for count, (numbers, x) in enumerate(data.batches(index, self.batch)):
             clean = self._cut(x)
             ids = [data.ids[i] for i in numbers]
             again = partial(degrade, cell, ids=ids, seed=self.seed, dataset=data.name)
-            closely = place * self.batch < self.closely
-            wanted = self._hidden(clean) if self.measures and closely else []
+            closely = self.measures and count * self.batch < self.closely
+            wanted = self._hidden(clean) if closely else []
             batch = _Batch(clean, again(clean), again, wanted=wanted, closely=closely)
             plain = self._look(batch.degraded, batch)
             rows[NONE].append({k: v for k, v in plain.items() if not k.startswith("hidden/")})
@@ -91,7 +97,7 @@ class Passes:
             if arm in found:
                 continue
             arrays = {key: np.concatenate([m[key] for m in made]) for key in made[0]}
-            self.parts.put(f"{data.name}/{cell.key}/{arm}", arrays, marks[arm])
+            self.parts.put(f"{place}/{arm}", arrays, marks[arm])
             found[arm] = arrays
             self.tell(f"{data.name} {cell.key} {arm}")
         return found
@@ -105,6 +111,8 @@ class Passes:
         return [classifier.both(x)[1].float().numpy() for classifier in self.classifiers]
 
     def _restored(self, restorer: Restoring, batch: _Batch, plain: Arrays) -> Arrays:
+        if restorer in self.others:
+            batch = replace(batch, wanted=[], closely=False)
         made = self._look(restorer(batch.degraded), batch)
         for k in range(len(self.classifiers)):
             made[f"kept/{k}"] = _cosine(plain[f"hidden/{k}"], made.pop(f"hidden/{k}"))

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from restore.degradations import sample as draw
 from restore.downstream.attacks.block import attack_block, smoothing_block
+from restore.downstream.cheap import choose_cheap
 from restore.downstream.classifiers.adapter import Classifier
 from restore.downstream.confidence.block import ece_change, measures, pooled, risk_coverage
 from restore.downstream.confidence.label_free import label_free
@@ -57,19 +59,20 @@ class Trial:
         self.judged = len(classifiers)  # fewer where the last one is the adapted arm
         self.classifiers, self.restorers, self.cheap = list(classifiers), list(restorers), list(cheap)
         self.settings = settings
-        every = [*self.restorers, *self.cheap]
-        self.done, self.total = 0, (len(self.cells) + 1) * (2 + len(every) + len(self.restorers))
+        self.done = 0
         self.progress = progress
         scores = (
             fit_detectors(self.classifiers, data, splits, settings.detectors) if settings.detectors else None
         )
         common: dict[str, Any] = {
             "seed": settings.seed, "degrade_at": settings.degrade_at, "batch": settings.batch, "tell": self._tell,
-            "scores": scores,
         }  # fmt: skip
-        self.passes = Passes(classifiers, every, parts, **common)
-        self.foreign_passes = Passes(classifiers, restorers, parts, measures=False, **common)
+        self.passes = Passes(classifiers, restorers, parts, scores=scores, **common)
+        self.foreign_passes = Passes(classifiers, restorers, parts, scores=scores, measures=False, **common)
         self.index = splits.judged
+        self.chosen_on = splits.tune or self.index
+        which = f"chosen-on-{draw.child_seed(0, *self.chosen_on):x}"
+        self.cheap_passes = Passes(classifiers, cheap, parts, pictures=which, measures=False, **common)
         places = {i: part for part in ("tune", "certify", "test") for i in getattr(splits, part)}
         self.part = np.array([places[i] for i in self.index])
         self.labels = data.labels[self.index]
@@ -77,10 +80,18 @@ class Trial:
 
     def _tell(self, what: str) -> None:
         self.done += 1
-        self.progress(self.done, self.total, what)
+        total = sum(p.steps([CLEAN_CELL, *self.cells]) for p in (self.passes, self.foreign_passes))
+        total += self.cheap_passes.steps(self.cells) if self.cheap else 0
+        self.progress(self.done, total, what)
 
     def result(self) -> JudgeResult:
         """Every picture through every arm, and what follows from it."""
+        if self.cheap:
+            self.baselines = choose_cheap(
+                self.cheap_passes, self.data, self.chosen_on, self.cells, judged=self.judged
+            )
+            chosen = {b["name"] for b in self.baselines}
+            self.passes.others = [c for c in self.cheap if c.name in chosen]
         self.clean = self.passes.cell(self.data, self.index, CLEAN_CELL)
         self.by_cell = {c.key: self.passes.cell(self.data, self.index, c) for c in self.cells}
         out = range(len(self.foreign))
@@ -139,7 +150,9 @@ class Trial:
         outcomes = self._outcomes(k, restorer.name)
         block: dict[str, Any] = {"classifier": self.classifiers[k].name, "restorer": restorer.name}
         if self.cheap:
-            block["baseline"] = self._cheapest(k, outcomes)
+            block["baseline"] = self.baselines[k]
+            best = self._outcomes(k, self.baselines[k]["name"])
+            outcomes.add("baseline", best.log_p["restore"], best.clean["restore"])
         if self.judged < len(self.classifiers):
             other = self._outcomes(self.judged, restorer.name)
             outcomes.add("adapted", other.log_p["none"], other.clean["none"])
@@ -237,19 +250,6 @@ class Trial:
     def _picture(self, i: int) -> Any:
         x = self.data.read(i)[None]
         return self.classifiers[0].fit_picture(x) if self.settings.degrade_at == "input" else x
-
-    def _cheapest(self, k: int, outcomes: Outcomes) -> dict[str, Any]:
-        """Adds the arm of the cheap filter that is best on the tune pictures."""
-        tune, best, scores = self.part == "tune", None, {}
-        for filter_ in self.cheap:
-            other = self._outcomes(k, filter_.name)
-            where = tune if tune.any() else np.ones_like(tune)
-            scores[filter_.name] = float((other.right("restore")[where].mean(0) * other.weights).sum())
-            if best is None or scores[filter_.name] > scores[best[0]]:
-                best = (filter_.name, other)
-        assert best is not None
-        outcomes.add("baseline", best[1].log_p["restore"], best[1].clean["restore"])
-        return {"name": best[0], "tune_accuracy": scores}
 
     def _ood(self, k: int, restorer: Restoring, rule: GateRule | None) -> dict[str, Any]:
         return detector_block(

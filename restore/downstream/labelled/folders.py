@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from restore.errors import ImageError, UsageError, unknown
 from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor
 
-_HELD = 256
+# Decoded pictures that are kept, bytes: all of CIFAR-10, or 1,000 photographs of 300 x 300 pixels.
+_HELD = 256 << 20
 
 
 def from_folder(folder: Path, *, classes: Sequence[str] = (), name: str = "") -> Labelled:
@@ -108,10 +108,19 @@ def _from_files(
     classes: Sequence[str],
     sources: Sequence[str] = (),
 ) -> Labelled:
-    # Several cells ask for the same picture one after the other; a few hundred decoded ones are kept.
-    @lru_cache(maxsize=_HELD)
+    # Every cell asks for the same pictures in the same order, so that the latest ones would never be asked for
+    # again before they are dropped: the first ones are kept, as many as fit.
+    held: dict[int, np.ndarray] = {}
+    room = _HELD
+
     def read(i: int) -> Tensor:
-        pixels = read_picture(root / files[i]).pixels
+        nonlocal room
+        pixels = held.get(i)
+        if pixels is None:
+            pixels = read_picture(root / files[i]).pixels
+            if pixels.nbytes <= room:
+                held[i] = pixels
+                room -= pixels.nbytes
         return array_to_tensor(pixels)[0]
 
     return Labelled(
