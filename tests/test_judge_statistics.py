@@ -184,6 +184,8 @@ def test_a_gate_is_weighed_against_the_better_of_both_per_corruption():
     spread = 1.96 * np.sqrt(0.025 * 0.975 / n)
     assert fog["regret_low"] == found["worst_regret_low"] == pytest.approx(-0.025 - spread, abs=0.004)
     assert noise["regret"] == noise["regret_low"] == 0
+    assert found["pooled_regret"] == pytest.approx(-0.025 / 2)
+    assert found["pooled_regret_low"] == pytest.approx((-0.025 - spread) / 2, abs=0.002)
     # Never having seen fog it is right 250 of 400 times at the mean; on noise it would always restore.
     assert (fog["left_out"], fog["left_out_regret"]) == pytest.approx((0.625, -0.125))
     assert found["worst_left_out_regret"] == noise["left_out_regret"] == pytest.approx(-0.5)

@@ -29,6 +29,7 @@ def gate_summary(
     rows: list[dict[str, Any]] = []
     right = {arm: test.right(arm).astype(float) for arm in ("none", "restore", "average", "gate")}
     right["left_out"] = (left_out.argmax(2) == test.labels[:, None]).astype(float)
+    lost: dict[str, list[np.ndarray]] = {"regret": [], "left_out_regret": []}
     for kind in dict.fromkeys(corruptions):
         mine = [i for i, k in enumerate(corruptions) if k == kind]
         each = {arm: v[:, mine].mean(1) for arm, v in right.items()}
@@ -36,11 +37,15 @@ def gate_summary(
         better = each[max(("none", "restore"), key=acc.__getitem__)]
         row: dict[str, Any] = {"corruption": kind, **acc}
         for name, arm in (("regret", "gate"), ("left_out_regret", "left_out")):
-            row[name] = float((each[arm] - better).mean())
-            row[f"{name}_low"] = interval(resampled_means(counts, each[arm] - better))[0]
+            lost[name].append(each[arm] - better)
+            row |= _mean_and_low(name, lost[name][-1], counts)
         rows.append(row)
-    worst = {
-        f"worst_{name}": min(row[name] for row in rows)
-        for name in ("regret", "regret_low", "left_out_regret", "left_out_regret_low")
-    }
-    return {"certificate": rule.certificate, "shift": rule.shift, "corruptions": rows, **worst}
+    found: dict[str, Any] = {"certificate": rule.certificate, "shift": rule.shift, "corruptions": rows}
+    for name, parts in lost.items():
+        found |= _mean_and_low(f"pooled_{name}", np.mean(parts, 0), counts)
+        found |= {f"worst_{key}": min(row[key] for row in rows) for key in (name, f"{name}_low")}
+    return found
+
+
+def _mean_and_low(name: str, values: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+    return {name: float(values.mean()), f"{name}_low": interval(resampled_means(counts, values))[0]}
