@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from multiprocessing import get_all_start_methods
 
 import numpy as np
 import pytest
@@ -13,11 +16,12 @@ import torch
 from restore.downstream.classifiers import load_classifier
 from restore.downstream.judge import judge, make_splits
 from restore.downstream.labelled import digits
+from restore.downstream.parallel import check_jobs
 from restore.downstream.result import load_earlier
 from restore.downstream.rows import recount
 from restore.downstream.settings import profile
 from restore.downstream.suite import suite
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.report import dumps
 
 
@@ -98,6 +102,22 @@ def test_a_rerun_is_identical_and_parts_are_kept(median, tmp_path):
     torn = next((tmp_path / "work").glob("*contrast-5_none*"))
     torn.write_bytes(torn.read_bytes()[:100])
     assert judge(*arguments, work=tmp_path / "work").blocks[0]["cells"] == median.blocks[0]["cells"]
+
+
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="this system cannot fork")
+def test_several_processes_find_the_same_and_one_that_dies_is_named(median):
+    told = []
+    settings = profile("smoke", **SMALL, corruptions=("gaussian_noise", "contrast"), jobs=2)
+    arguments = [load_classifier("digits")], digits(), settings
+    result = judge(
+        ["median:size=3"], *arguments, progress=lambda done, total, what: told.append((done, total))
+    )
+    assert result.blocks[0]["cells"] == median.blocks[0]["cells"]
+    assert [done for done, _ in told] == list(range(1, len(told) + 1)) and told[-1][0] == told[-1][1]
+    with pytest.raises(RestoreError, match="a process was ended"):
+        judge([("dies", lambda x: os.kill(os.getpid(), signal.SIGKILL))], *arguments)
+    with pytest.raises(UsageError, match="several processes"):
+        check_jobs(2, torch.device("meta"))
 
 
 def test_a_rival_trained_on_bad_pictures_is_an_arm_and_an_ensemble_a_classifier():

@@ -163,6 +163,9 @@ def judge(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processor threads; default: all.", show_default=False)
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes that share the suite: as many as cores for small pictures.")
+    ] = 1,
 ) -> None:
     """Give a verdict: ADOPT, GATE, REJECT or INCONCLUSIVE, with the clause that failed.
 
@@ -193,6 +196,7 @@ def judge(
         detector=verdict_detector,
         attacks=attacks,
         rows=rows,
+        jobs=jobs,
     )  # fmt: skip
     limits = {
         k: v for k, v in {"harm_budget": harm_budget, "latency_ms": latency_ms}.items() if v is not None

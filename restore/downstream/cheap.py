@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from restore.downstream.labelled import Labelled
+from restore.downstream.parallel import Task, run_tasks
 from restore.downstream.passes import Passes
 from restore.downstream.suite import Cell
 
 
 def choose_cheap(
-    passes: Passes, data: Labelled, index: Sequence[int], cells: Sequence[Cell], *, judged: int
+    passes: Passes, data: Labelled, index: Sequence[int], cells: Sequence[Cell], *, judged: int, jobs: int = 1
 ) -> list[dict[str, Any]]:
     """Per classifier the ``name`` of the best restorer of ``passes``, and the ``tune_accuracy`` of each.
 
@@ -21,8 +22,9 @@ def choose_cheap(
         index: the pictures to choose on.
         cells: the suite; accuracies are weighted as it is.
         judged: of the passes' classifiers the first this many choose.
+        jobs: processes, see :func:`restore.downstream.parallel.run_tasks`.
     """
-    by_cell = [passes.cell(data, index, cell) for cell in cells]
+    by_cell = run_tasks([Task(passes, data, index, cell) for cell in cells], jobs=jobs)
     weights = np.array([cell.weight for cell in cells])
     labels = data.labels[list(index)]
     found: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ from restore.downstream.labelled import Labelled, Splits, split
 from restore.downstream.labelled.foreign import photograph_pieces
 from restore.downstream.labelled.load import load_labelled
 from restore.downstream.ood.logit_scores import LOGIT_SCORES
+from restore.downstream.parallel import check_jobs
 from restore.downstream.parts import Parts
 from restore.downstream.restoring import load_restoring
 from restore.downstream.result import JudgeResult
@@ -19,6 +20,7 @@ from restore.downstream.suite import suite
 from restore.downstream.trial import Progress, Trial
 from restore.downstream.verdict import check_waived
 from restore.errors import UsageError, unknown
+from restore.runtime import pick_device
 
 
 def judge(
@@ -53,6 +55,7 @@ def judge(
     check_waived(settings.waived)
     if settings.detector not in (*LOGIT_SCORES, *settings.detectors):
         raise unknown("detector", settings.detector, [*LOGIT_SCORES, *settings.detectors])
+    check_jobs(settings.jobs, pick_device(device))
     cells = suite(settings.corruptions, settings.severities)
     loaded = [load_restoring(r, device=device, precision=precision) for r in restorers]
     cheap = [load_restoring(c) for c in settings.cheap if c not in {r.name for r in loaded}]

@@ -32,6 +32,7 @@ class Settings:
         waived: clauses that may stay open.
         rows: per-picture rows in the JSON up to this many; above it they stay in the work folder.
         gallery: pictures of each kind shown on the page.
+        jobs: processes that share the cells; changes no number.
     """
 
     profile: str = "full"
@@ -58,6 +59,7 @@ class Settings:
     gate: bool = True
     rows: int = 50_000
     gallery: int = 16
+    jobs: int = 1
 
 
 PROFILES: dict[str, Settings] = {

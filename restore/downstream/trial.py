@@ -25,6 +25,7 @@ from restore.downstream.labelled import Labelled, Splits
 from restore.downstream.ood.choose import fit_detectors
 from restore.downstream.ood.laundering import detector_block, score
 from restore.downstream.outcomes import Outcomes, gather_outcomes
+from restore.downstream.parallel import Task, run_tasks
 from restore.downstream.parts import Parts
 from restore.downstream.passes import Passes
 from restore.downstream.restoring import Restoring
@@ -88,15 +89,21 @@ class Trial:
         """Every picture through every arm, and what follows from it."""
         if self.cheap:
             self.baselines = choose_cheap(
-                self.cheap_passes, self.data, self.chosen_on, self.cells, judged=self.judged
-            )
+                self.cheap_passes, self.data, self.chosen_on, self.cells,
+                judged=self.judged, jobs=self.settings.jobs,
+            )  # fmt: skip
             chosen = {b["name"] for b in self.baselines}
             self.passes.others = [c for c in self.cheap if c.name in chosen]
-        self.clean = self.passes.cell(self.data, self.index, CLEAN_CELL)
-        self.by_cell = {c.key: self.passes.cell(self.data, self.index, c) for c in self.cells}
-        out = range(len(self.foreign))
-        self.foreign_clean = self.foreign_passes.cell(self.foreign, out, CLEAN_CELL)
-        self.foreign_by_cell = {c.key: self.foreign_passes.cell(self.foreign, out, c) for c in self.cells}
+        every, out = [CLEAN_CELL, *self.cells], range(len(self.foreign))
+        found = run_tasks(
+            [Task(self.passes, self.data, self.index, c) for c in every]
+            + [Task(self.foreign_passes, self.foreign, out, c) for c in every],
+            jobs=self.settings.jobs,
+        )
+        self.clean, self.foreign_clean = found[0], found[len(every)]
+        self.by_cell, self.foreign_by_cell = (
+            {c.key: found[i] for i, c in enumerate(self.cells, start)} for start in (1, len(every) + 1)
+        )
         self.counts = resample_counts(
             self.sources[self.part == "test"], resamples=self.settings.resamples, seed=self.settings.seed
         )
