@@ -156,7 +156,8 @@ class JudgeResult:
                     f"Gate: {c['harmed']} of {c['n']} certification pictures harmed, at most {c['upper']:.4f} (budget "
                     f"{c['budget']:g}). Its worst corruption against the better of always and never: "
                     f"{gate['worst_regret']:+.4f} (no interval goes below {gate['worst_regret_low']:+.4f}); one that "
-                    f"it has never seen: {gate['worst_left_out_regret']:+.4f} ({gate['worst_left_out_regret_low']:+.4f}). "
+                    f"it has never seen: {gate['worst_left_out_regret']:+.4f} "
+                    f"({gate['worst_left_out_regret_low']:+.4f}). "
                     f"All corruptions together: {gate['pooled_regret']:+.4f} (at least "
                     f"{gate['pooled_regret_low']:+.4f}); each unseen: {gate['pooled_left_out_regret']:+.4f} "
                     f"({gate['pooled_left_out_regret_low']:+.4f}).",
