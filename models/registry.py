@@ -152,6 +152,11 @@ SHIPPED: dict[str, Shipped] = {
         "0296ecc35e0bd86f8aeb01ea1b5e4a4d289051834cef387f25dc3d0d90e7cbb8",
         "dark pictures made light, learnt without pairs",
     ),
+    "zero-dce": Shipped(
+        "enlighten",
+        "b1d89f74517659a20e02fb4627c52120afd20c7777d428856b45475edeb3eed0",
+        "dark pictures made light by curves, learnt without any reference",
+    ),
     "sr-x3": Shipped(
         "upscale",
         "ed43a2b608233845d3578ae4f7537fd3b7780a6b7d0eac39b435625540a3239b",
