@@ -97,7 +97,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "dehaze": Shipped(
         "dehaze",
-        "682900dba76106498f067f0cf653bea0da9072488d1e7842d5003c322cc6d5d4",
+        "bada518f083a070a837056c5d05ec03190547311e14a0f75ed55c4af0a891707",
         "haze, fog and dust in the air",
     ),
     "sr-x4": Shipped(
