@@ -2,8 +2,8 @@
 
 ``python -m restore.bench.tables.cards`` rewrites them in place in a checkout; with ``--check`` it changes nothing and
 ends with 1 where something would change. In a card it is every table above the line "Every row with protocol, machine
-and command: `FILE.md`."; its header says which columns there are, the rows are those of FILE.json. In the README it is
-the table of tasks, row by row.
+and command: `FILE.md`." whose header names a restorer; the header says which columns there are (and which measure, where it
+is not PSNR), the rows are those of FILE.json. In the README it is the table of tasks, row by row.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from restore.models.registry import ZOO
 
 Summary = dict[tuple[str, str], dict[str, Any]]
 _CARD_TABLE = re.compile(
-    r"(?P<table>(?:^\|.*\n)+)\n(?P<source>Every row with protocol, machine and command: `(?P<file>[\w.-]+)\.md`)",
+    r"(?P<table>(?:^\|.*`.*\|\n\|[-| ]+\n)(?:^\|.*\n)+)"
+    r"(?=(?:(?!^Every row).*\n)*?Every row with protocol, machine and command[^`\n]*: `(?P<file>[\w.-]+)\.md`)",
     re.M,
 )
+# What a table's first header names besides its pictures, the column of the results, and its digits.
+_MEASURES = {"PSNR-Y": ("psnr_y", 2), "SSIM": ("ssim", 3), "CIEDE2000": ("ciede2000", 2), "PSNR": ("psnr", 2)}
 _TASKS = re.compile(r"(?P<mark><!-- tasks -->\n)(?P<table>(?:^\|.*\n)+)", re.M)
 
 
@@ -48,14 +51,14 @@ def renewed_card(text: str, folder: Path) -> str:
     def fill(match: re.Match[str]) -> str:
         lines = match["table"].splitlines()
         rows = card_rows(_cells(lines[0]), read_summary(folder / f"{match['file']}.json"))
-        return "\n".join([*lines[:2], *map(_line, rows)]) + "\n\n" + match["source"]
+        return "\n".join([*lines[:2], *map(_line, rows)]) + "\n"
 
     return _CARD_TABLE.sub(fill, text)
 
 
 def card_rows(header: Sequence[str], results: Summary) -> list[list[str]]:
     """One row per degradation: what it was, ``degraded``, every model in backticks, its gain, its share, its time."""
-    metric = "psnr_y" if "PSNR-Y" in header[0] else "psnr"
+    metric, digits = next((m for name, m in _MEASURES.items() if name in header[0]), _MEASURES["PSNR"])
     models = [cell.strip("`") for cell in header if cell.startswith("`")]
     start = "input" if "degraded" in header else models[1]
     rows = []
@@ -71,7 +74,7 @@ def card_rows(header: Sequence[str], results: Summary) -> list[list[str]]:
                 cells.append(f"{ours['cpu_seconds_per_megapixel']:.2f}")
             else:
                 model = "input" if cell == "degraded" else cell.strip("`")
-                cells.append(f"{results[spec, model][metric]:.2f}")
+                cells.append(f"{results[spec, model][metric]:.{digits}f}")
         rows.append(cells)
     return rows
 
