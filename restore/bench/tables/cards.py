@@ -2,8 +2,8 @@
 
 ``python -m restore.bench.tables.cards`` rewrites them in place in a checkout; with ``--check`` it changes nothing and
 ends with 1 where something would change. In a card it is every table above the line "Every row with protocol, machine
-and command: `FILE.md`." whose header names a restorer; the header says which columns there are and, where it is not PSNR,
-which measure; the rows are those of FILE.json. In the README it is the table of tasks, row by row.
+and command: `FILE.md`." whose header names a restorer; the header says which columns there are, and which measure where
+it is not PSNR; the rows are those of FILE.json. In the README it is the table of tasks, row by row.
 """
 
 from __future__ import annotations
