@@ -157,6 +157,11 @@ SHIPPED: dict[str, Shipped] = {
         "b1d89f74517659a20e02fb4627c52120afd20c7777d428856b45475edeb3eed0",
         "dark pictures made light by curves, learnt without any reference",
     ),
+    "deblurgan": Shipped(
+        "deblur",
+        "147db50c1859aa64ac3596457479b2662cfbc3a00a666874df294db40f36cac1",
+        "camera shake, by an adversarial feature pyramid",
+    ),
     "sr-x3": Shipped(
         "upscale",
         "ed43a2b608233845d3578ae4f7537fd3b7780a6b7d0eac39b435625540a3239b",
