@@ -157,6 +157,11 @@ SHIPPED: dict[str, Shipped] = {
         "b1d89f74517659a20e02fb4627c52120afd20c7777d428856b45475edeb3eed0",
         "dark pictures made light by curves, learnt without any reference",
     ),
+    "dehaze-unpaired": Shipped(
+        "dehaze",
+        "30005c67f143a45d3af6991897515e22779c5e81bf1073f6607b4020e0cd495e",
+        "haze, learnt without pairs",
+    ),
     "deblurgan": Shipped(
         "deblur",
         "147db50c1859aa64ac3596457479b2662cfbc3a00a666874df294db40f36cac1",

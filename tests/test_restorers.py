@@ -59,6 +59,14 @@ def test_denoises_and_finds_out_the_level_itself(denoise: Restorer, photo_tensor
     assert float(psnr(denoise(photo_tensor), photo_tensor)) > 40  # a clean picture stays as it is
 
 
+def test_a_clean_picture_stays_as_it_is_beside_a_noisy_one(denoise: Restorer, photo_tensor: torch.Tensor) -> None:
+    noisy, _ = restore.degrade(photo_tensor, "noise:sigma=25", seed=1)
+    flat = torch.full_like(photo_tensor, 0.5)
+    y = denoise(torch.cat([flat, noisy, flat]))
+    assert torch.equal(y[0], flat[0]) and torch.equal(y[2], flat[0])
+    assert torch.allclose(y[1:2], denoise(noisy), atol=1e-4)
+
+
 def test_tiles_equal_the_whole(photo: np.ndarray) -> None:
     large = np.tile(photo, (2, 2, 1))[:500, :700]
     noisy, _ = restore.degrade(large, "noise:sigma=25")
