@@ -162,11 +162,6 @@ SHIPPED: dict[str, Shipped] = {
         "30005c67f143a45d3af6991897515e22779c5e81bf1073f6607b4020e0cd495e",
         "haze, learnt without pairs",
     ),
-    "deblurgan": Shipped(
-        "deblur",
-        "147db50c1859aa64ac3596457479b2662cfbc3a00a666874df294db40f36cac1",
-        "camera shake, by an adversarial feature pyramid",
-    ),
     "sr-x3": Shipped(
         "upscale",
         "ed43a2b608233845d3578ae4f7537fd3b7780a6b7d0eac39b435625540a3239b",
