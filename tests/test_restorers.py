@@ -59,7 +59,9 @@ def test_denoises_and_finds_out_the_level_itself(denoise: Restorer, photo_tensor
     assert float(psnr(denoise(photo_tensor), photo_tensor)) > 40  # a clean picture stays as it is
 
 
-def test_a_clean_picture_stays_as_it_is_beside_a_noisy_one(denoise: Restorer, photo_tensor: torch.Tensor) -> None:
+def test_a_clean_picture_stays_as_it_is_beside_a_noisy_one(
+    denoise: Restorer, photo_tensor: torch.Tensor
+) -> None:
     noisy, _ = restore.degrade(photo_tensor, "noise:sigma=25", seed=1)
     flat = torch.full_like(photo_tensor, 0.5)
     y = denoise(torch.cat([flat, noisy, flat]))
