@@ -51,8 +51,8 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int = 1) -> list[dict[str, Arrays]
 
     Args:
         jobs: processes; each is a fork of this one and computes with its share of the threads. Networks of small
-            pictures do not keep many threads busy, processes do; each needs its own memory. An engine with threads of its
-            own (OpenVINO) must not have computed in this process before: threads do not survive a fork.
+            pictures do not keep many threads busy, processes do; each needs its own memory. An engine with threads
+            of its own (OpenVINO) must not have computed in this process before: threads do not survive a fork.
 
     Raises:
         RestoreError: a process was ended from outside; what it had not finished is lost.
