@@ -133,12 +133,18 @@ def test_a_rival_trained_on_bad_pictures_is_an_arm_and_an_ensemble_a_classifier(
     assert len(pair.trained_on(digits())) == 897
 
 
-def test_the_cheap_arm_is_what_does_best_on_the_tune_pictures(median):
-    (block,) = run("identity", gate=False, cheap=("gamma", "median:size=3")).blocks
+def test_the_cheap_arm_is_what_does_best_on_the_tune_pictures(median, tmp_path):
+    changes = {**SMALL, "corruptions": ("gaussian_noise", "contrast"), "cheap": ("gamma", "median:size=3")}
+    arguments = [load_classifier("digits")], digits(), profile("smoke", **changes, gate=False)
+    (block,) = judge(["identity"], *arguments, work=tmp_path).blocks
     scores = block["baseline"]["tune_accuracy"]
     assert block["baseline"]["name"] == "median:size=3" and scores["median:size=3"] > scores["gamma"]
     for cell, theirs in zip(block["cells"], median.blocks[0]["cells"], strict=True):
         assert cell["acc"]["baseline"] == theirs["acc"]["restore"]
+    # What was kept of it as the cheap arm is less than what is measured of it as the one under judgement.
+    (judged,) = judge(["median:size=3"], *arguments, work=tmp_path).blocks
+    for cell, theirs in zip(judged["cells"], median.blocks[0]["cells"], strict=True):
+        assert cell["ssim"] == theirs["ssim"] and cell["hallucination"] == theirs["hallucination"]
 
 
 def test_no_picture_is_in_two_parts_and_none_was_trained_on():

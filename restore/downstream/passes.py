@@ -70,7 +70,8 @@ class Passes:
         way, root mean square in grey levels. Only arms that are not kept are run.
         """
         every = [*self.restorers, *self.others]
-        marks = {NONE: "", **{r.name: r.fingerprint for r in every}}
+        marks = {NONE: "", **{r.name: r.fingerprint for r in self.restorers}}
+        marks |= {r.name: f"{r.fingerprint} answers" for r in self.others}  # they hold less
         place = "/".join(filter(None, (self.pictures, data.name, cell.key)))
         found: dict[str, Arrays] = {}
         for arm, mark in marks.items():
