@@ -45,6 +45,7 @@ class GeneratorConfig(Recipe):
     distance_images: int = 5000
     measure_steps: int = 1500  # of the classifier whose features measure the distance
     snapshot_every: int = 2000
+    precision: str = "fp32"  # of convolutions; R1 is always of float32
     log_every: int = 100
 
     def problems(self) -> list[str]:
@@ -56,6 +57,7 @@ class GeneratorConfig(Recipe):
         checks |= {key: getattr(c, key) > 0 for key in ("lr", "lr_discriminator", "ema_images", "ada_images")}
         checks |= {key: getattr(c, key) >= 0 for key in ("r1", "path", "ema_ramp", "discriminator_first")}
         checks |= {key: 0 <= getattr(c, key) <= 1 for key in ("mixing", "path_decay", "ada_target")}
+        checks["precision"] = c.precision in ("auto", "fp32", "bf16")
         checks["augment"] = c.augment in AUGMENTATIONS
         checks["policies"] = all(p in POLICIES for p in c.policies)
         checks["batch"] = c.path_shrink >= 1 and c.batch % c.path_shrink == 0

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from restore.data.fixed_size import PictureSet
 from restore.degradations import sample as draw
 from restore.models.stylegan2 import StyleGAN2
+from restore.runtime import autocast, pick_precision
 from restore.train.checkpoint import read_checkpoint, write_checkpoint
 from restore.train.generators import ada
 from restore.train.generators.config import GeneratorConfig
@@ -38,6 +39,7 @@ class Duel:
         self.discriminator = discriminator.to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.config, self.device = config, device
+        self.precision = pick_precision(config.precision, device, safe=("fp32", "bf16"))
         self.optimizers = {
             "generator": _adam(
                 generator, config.lr, config.betas, config.path_every if config.path else None
@@ -118,9 +120,15 @@ class Duel:
         noises = [
             torch.randn(len(ws), *s, generator=g).to(self.device) for s in self.generator.noise_shapes()
         ]
-        made = self.generator.synthesis(ws, noises)
+        with autocast(self.device, self.precision):
+            made = self.generator.synthesis(ws, noises)
         assert isinstance(made, Tensor)
-        return made
+        return made.float()
+
+    def _judge(self, x: Tensor) -> Tensor:
+        """What the discriminator says of pictures as they are shown to it."""
+        with autocast(self.device, self.precision):
+            return self.discriminator(x).float()
 
     def _shown(self, x: Tensor, g: torch.Generator) -> Tensor:
         """What the discriminator sees of pictures."""
@@ -136,14 +144,14 @@ class Duel:
             # The mean code is part of the averaged generator, as truncation and inversions start there.
             self.average.w_mean.lerp_(codes[:, 0].mean(0), 1 - MEAN_DECAY)
         shown = self._shown(real, g)
-        of_real = self.discriminator(shown)
-        loss = discriminator_loss(of_real, self.discriminator(fake))
+        of_real = self._judge(shown)
+        loss = discriminator_loss(of_real, self._judge(fake))
         self._descend("discriminator", loss)
         self.numbers[2] += float(of_real.detach().sign().sum())
         self.numbers[3] += len(real)
         terms = {"discriminator": loss.detach(), "real": of_real.detach().mean()}
         if c.r1 and number % c.r1_every == 0:
-            # At what the discriminator sees: resampling has no second derivative in PyTorch.
+            # At what the discriminator sees: resampling has no second derivative in PyTorch. In float32.
             seen = shown.detach().requires_grad_(True)
             penalty = r1_penalty(self.discriminator(seen), seen)
             self._descend("discriminator", penalty * (c.r1 / 2 * c.r1_every))
@@ -153,7 +161,7 @@ class Duel:
     def _train_generator(self, number: int, g: torch.Generator) -> dict[str, Tensor]:
         c = self.config
         self.discriminator.requires_grad_(False)
-        loss = generator_loss(self.discriminator(self._shown(self._make(self._codes(c.batch, g), g), g)))
+        loss = generator_loss(self._judge(self._shown(self._make(self._codes(c.batch, g), g), g)))
         self._descend("generator", loss)
         self.discriminator.requires_grad_(True)
         terms = {"generator": loss.detach()}
