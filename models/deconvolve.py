@@ -78,7 +78,7 @@ class DeconvolveNet(GuidedNet):
         seen: Tensor | None = None,
         *,
         view: Tensor | None = None,
-        parts: bool = False,
+        parts: bool | str = False,
         psf: Tensor | None = None,
     ) -> Tensor | dict[str, Tensor]:
         """See :class:`GuidedNet`.

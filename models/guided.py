@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from restore.models.look import Read, read_thumbnail, thumbnail
 from restore.models.resunet import ResUNet, grown_around, pad_to
 from restore.models.spec import ModelSpec
+from restore.models.survey import place_of
 
 
 class GuidedNet(nn.Module, ABC):
@@ -19,7 +21,9 @@ class GuidedNet(nn.Module, ABC):
     and ``repair``; one that looks at something else than a thumbnail, ``glance`` and ``read_view`` too.
 
     ``forward(x, seen)`` takes ``B x 3 x H x W`` of any size and what ``look`` said of the whole picture; without it the
-    look is at ``view``, or at ``x`` itself. With ``parts`` it gives the dictionary of ``repair``, else its "picture".
+    look is at ``view``, or at ``x`` itself. Where windows are ``placed``, five channels are a window with its place
+    (:func:`restore.models.survey.place_of`), three a whole picture. With ``parts`` it gives the dictionary of
+    ``repair``, with ``parts="inverted"`` that part alone, else its "picture".
     """
 
     side: int
@@ -27,6 +31,7 @@ class GuidedNet(nn.Module, ABC):
     multiple: int
     radius: int
     window: int = 0  # pixels, where the usual window would hold too much
+    placed: bool = False  # windows have two channels more: where they lie in the whole picture
 
     @property
     def view(self) -> str:
@@ -36,6 +41,10 @@ class GuidedNet(nn.Module, ABC):
     @abstractmethod
     def look(self, view: Tensor) -> Tensor:
         """What a view (a thumbnail, ``B x 3 x side x side``) says of the whole picture, ``B x N``."""
+
+    def invert(self, x: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
+        """The part "inverted" of such windows first, for networks that are taught it alone."""
+        return (self.repair(x, seen)["inverted"],)
 
     @abstractmethod
     def repair(self, x: Tensor, seen: Tensor) -> dict[str, Tensor]:
@@ -58,6 +67,7 @@ class GuidedNet(nn.Module, ABC):
             conditions=conditions,
             looks=True,
             window=self.window,
+            placed=self.placed,
         )
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -65,12 +75,17 @@ class GuidedNet(nn.Module, ABC):
         return grown_around(self, "refine", state)
 
     def forward(
-        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool = False
+        self, x: Tensor, seen: Tensor | None = None, *, view: Tensor | None = None, parts: bool | str = False
     ) -> Tensor | dict[str, Tensor]:
         if seen is None:
-            seen = self.look(self.glance(x) if view is None else view)
+            seen = self.look(self.glance(x[:, :3]) if view is None else view)
         height, width = x.shape[-2:]
-        found = self.repair(pad_to(x, self.multiple), seen)
+        if self.placed and x.shape[1] == 3:
+            x = torch.cat([x, place_of(x).to(x)], 1)
+        padded = pad_to(x, self.multiple)
+        if parts == "inverted":
+            return self.invert(padded, seen)[0][..., :height, :width]
+        found = self.repair(padded, seen)
         if not parts:
             return found["picture"][..., :height, :width]
         return {k: v[..., :height, :width] if v.ndim == 4 else v for k, v in found.items()}

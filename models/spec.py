@@ -21,6 +21,8 @@ class ModelSpec:
             is given windows and what it saw (``net(window, seen)``).
         window: side of the windows that a large picture is cut into, in pixels, where the caller names none; 0: the
             usual one. Smaller for networks that hold much per pixel.
+        placed: windows have two channels more, behind the colours: where in the whole picture each pixel lies
+            (:func:`restore.models.survey.place_of`).
         mask: it takes the places to fill as a further channel behind the colours, 1 where they are missing.
     """
 
@@ -33,4 +35,5 @@ class ModelSpec:
     tiling: str = "supported"
     looks: bool = False
     window: int = 0
+    placed: bool = False
     mask: bool = False

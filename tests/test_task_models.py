@@ -28,6 +28,7 @@ from restore.models.look import read_thumbnail, thumbnail
 from restore.models.registry import build
 from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
+from restore.models.survey import GRID, at_place, place_of
 from restore.models.weights import save_weights
 from restore.train.config import Config
 from restore.train.paired import batch_maker
@@ -60,6 +61,20 @@ TASKS: dict[str, dict[str, Any]] = {
         "view": "thumbnail:64",
         "parts": {"inverted": 0.5},
         "arch": {**SMALL, "dark": True},
+    },
+    "surveyed": {
+        "architecture": "medium",
+        "task": "dehaze",
+        "degradation": ["haze:severity=0.5..5"],
+        "validation": ["haze:severity=3"],
+        "view": "thumbnail:128",
+        "scenes": True,
+        "field": 0,
+        "reuse": 1,
+        "first_part": "inverted",
+        "first_share": 0.5,
+        "parts": {"inverted": 0.5},
+        "arch": {**SMALL, "dark": True, "survey": True, "absorbs": True},
     },
     "retouch": {
         "task": "lowlight",
@@ -105,7 +120,7 @@ def saved(tmp_path: Path) -> Any:
         config = config_of(architecture)
         torch.manual_seed(0)
         path = tmp_path / f"{architecture}.safetensors"
-        net = stirred(build(architecture, config.arch))
+        net = stirred(build(config.architecture, config.arch))
         save_weights(path, net.state_dict(), header(config, 0, {}), dtype=torch.float32)
         return path
 
@@ -155,6 +170,9 @@ def test_batches_hold_what_the_network_is_shown_and_asked(samples: Path, tmp_pat
     medium = batch_maker(config_of("medium"), pictures, cpu)
     first, again = medium(1), batch_maker(config_of("medium"), pictures, cpu)(1)
     assert first["view"].shape == (4, 3, 64, 64) and torch.equal(first["view"], again["view"])
+    ramp = np.repeat(np.arange(64, dtype=np.uint8)[:, None, None] * 4, 80, 1).repeat(3, 2)
+    scenes = batch_maker(config_of("surveyed", batch=16), [ramp], cpu)(0)["clean"]
+    assert (scenes.diff(dim=2) > 0).all() and (scenes.diff(dim=3) == 0).all(), "up stays up"
     for wrong in (
         {"view": "thumbnail:32"},
         {"view": "lag"},
@@ -196,6 +214,16 @@ def test_a_thumbnail_read_by_strips_is_that_of_the_whole() -> None:
         x = torch.rand(1, 3, height, width)
         strips = read_thumbnail(lambda t, b, le, r, x=x: x[:, :, t:b, le:r], height, width, 64)
         assert torch.allclose(strips, thumbnail(x, 64), atol=1e-6)
+
+
+def test_planes_of_a_survey_meet_every_window_where_it_lies() -> None:
+    ramp = (torch.arange(GRID) + 0.5) / GRID
+    planes = torch.stack([ramp[:, None].expand(GRID, GRID), ramp.expand(GRID, GRID)])[None]
+    whole = place_of(torch.empty(1, 3, 96, 160))
+    inner = (..., slice(9, -9), slice(15, -15))  # where a cubic has its neighbours (of -0.75, so nearly a plane)
+    assert torch.allclose(at_place(planes, whole)[inner], whole[inner], atol=4e-3)
+    window = place_of(torch.empty(1, 3, 20, 30), top=8, left=64, height=96, width=160)
+    assert torch.equal(window, whole[..., 8:28, 64:94])
 
 
 def test_a_curve_of_nothing_is_the_identity_and_rises() -> None:

@@ -13,21 +13,29 @@ from torch import Tensor
 
 
 def draw_crops(
-    pictures: Sequence[np.ndarray], *, seed: int, step: int, batch: int, size: int, part: slice = slice(None)
+    pictures: Sequence[np.ndarray],
+    *,
+    seed: int,
+    step: int,
+    batch: int,
+    size: int,
+    part: slice = slice(None),
+    scenes: bool = False,
 ) -> Tensor:
     """``B x C x size x size`` float32 in [0, 1], channels last: crops ``part`` of the batch of ``batch``.
 
     Pictures are chosen by their area; of two random places the better textured is kept (flat sky teaches little);
-    flips and transposes are free augmentation.
+    flips and transposes are free augmentation. Of ``scenes`` all pictures count alike, whatever is in the crop, and
+    what is up stays up: they are mirrored only.
     """
-    area = np.cumsum([p.shape[0] * p.shape[1] for p in pictures], dtype=np.float64)
+    area = np.cumsum([1 if scenes else p.shape[0] * p.shape[1] for p in pictures], dtype=np.float64)
     crops = np.empty((len(range(batch)[part]), size, size, pictures[0].shape[2]), dtype=np.uint8)
     for out, i in zip(crops, range(batch)[part], strict=True):
         rng = np.random.default_rng((seed, step, i))
         picture = pictures[int(np.searchsorted(area, rng.random() * area[-1]))]
         a, b = (_crop(picture, size, rng) for _ in range(2))
-        crop = a if _texture(a) >= _texture(b) else b
-        flips = rng.integers(0, 8)
+        crop = a if scenes or _texture(a) >= _texture(b) else b
+        flips = rng.integers(0, 8) & (2 if scenes else 7)
         crop = crop[::-1] if flips & 1 else crop
         crop = crop[:, ::-1] if flips & 2 else crop
         out[:] = crop.transpose(1, 0, 2) if flips & 4 else crop

@@ -74,8 +74,9 @@ class Restorer(ABC):
         """What must be known of the whole picture before its windows are restored; None where nothing is."""
         return None
 
-    def beside(self, read: Read, seen: Any) -> Read:
-        """``read`` with what a window must be told of its own place (a mask) as further channels; as it is for most."""
+    def beside(self, read: Read, seen: Any, height: int, width: int) -> Read:
+        """``read`` with what a window must be told of its own place (a mask, where it lies) as further channels; as it
+        is for most."""
         return read
 
     @abstractmethod
@@ -91,7 +92,9 @@ class Restorer(ABC):
 
         with torch.no_grad():
             seen = self.look(lambda *place: read(*place).detach(), height, width)
-        return self.restore_window(self.beside(read, seen)(0, height, 0, width), seen, exact=exact)
+        return self.restore_window(
+            self.beside(read, seen, height, width)(0, height, 0, width), seen, exact=exact
+        )
 
     def find(
         self, pixels: np.ndarray, *, tables: tuple[tuple[int, ...], ...] | None = None
@@ -244,7 +247,7 @@ class Restorer(ABC):
         seen = self.look(read, height, width)
         run_tiled(
             lambda x: self.restore_window(x, seen),
-            self.beside(read, seen),
+            self.beside(read, seen, height, width),
             write,
             height=height,
             width=width,

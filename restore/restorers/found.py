@@ -64,7 +64,7 @@ class FoundRestorer(Restorer):
         times, likely = find_marks(read, height, width, device=self.device)
         return times, largest((likely > self.sure).float(), _RIM)
 
-    def beside(self, read: Read, seen: Any) -> Read:
+    def beside(self, read: Read, seen: Any, height: int, width: int) -> Read:
         """Windows with the holes in them as a further channel, as the filler is told of them."""
         times, holes = seen
 

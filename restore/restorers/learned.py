@@ -13,6 +13,7 @@ from restore.engines import Choice, choose
 from restore.errors import UsageError
 from restore.models.registry import SHIPPED, ZOO, load_file, load_shipped
 from restore.models.spec import ModelSpec
+from restore.models.survey import place_of
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
@@ -45,7 +46,7 @@ class LearnedRestorer(Restorer):
         values: dict[str, Value],
     ) -> None:
         precision = choice.precision
-        self.header = header
+        self.header, self.placed = header, about.placed
         self.choice = choice
         spec = RestorerSpec(
             task=about.task,
@@ -134,11 +135,24 @@ class GuidedRestorer(LearnedRestorer):
         net: Any = self.net
         return net.look(net.read_view(read, height, width))
 
+    def beside(self, read: Read, seen: Any, height: int, width: int) -> Read:
+        """For a network that asks for it: windows with the place of every pixel behind their colours."""
+        if not self.placed:
+            return read
+
+        def both(top: int, bottom: int, left: int, right: int) -> Tensor:
+            x = read(top, bottom, left, right)
+            return torch.cat([x, place_of(x, top=top, left=left, height=height, width=width).to(x)], 1)
+
+        return both
+
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        picture, place = (x[:, :-2], x[:, -2:]) if self.placed else (x, x[:, :0])
+        given = torch.cat([picture.expand(-1, 3, -1, -1), place], 1)
+        given = given.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(rgb, seen)
-        return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
+            y = self.net(given, seen)
+        return y if picture.shape[1] == 3 else y.mean(1, keepdim=True)
 
 
 class MaskedRestorer(LearnedRestorer):

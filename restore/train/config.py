@@ -43,6 +43,8 @@ class Config(Recipe):
     # serves this many steps: for degradations that cost more than a step
     field: int = 0
     reuse: int = 1
+    # crops are pictures by themselves: small ones of ``long_sides`` count as much as large ones, nothing is turned
+    scenes: bool = False
     # what the network is shown and asked besides the picture
     view: str = ""  # of the whole field: lags, thumbnail:SIDE (restore.models.views)
     # degradations whose trace is the mask, to be found or, as an input, to be filled
@@ -100,7 +102,7 @@ def _ranges(c: Config) -> list[str]:
         "late_crop": c.late_crop >= 8,
         "lr": c.lr > 0,
         "first_lr": c.first_lr > 0,
-        "first_part": c.first_part in ("", "mask") and c.first_part in ("", *c.parts),
+        "first_part": c.first_part in ("", "mask", "inverted") and c.first_part in ("", *c.parts),
         "first_share": 0 <= c.first_share <= 1 - c.late_share and bool(c.first_share) == bool(c.first_part),
         "warmup": c.warmup >= 0,
         "clip": c.clip > 0,
@@ -114,6 +116,7 @@ def _ranges(c: Config) -> list[str]:
         "decay_share": 0 < c.decay_share <= 1,
         "field": c.field == 0 or c.field >= c.crop,
         "reuse": c.reuse >= 1,
+        "scenes": not c.scenes or (c.field == 0 and c.reuse == 1),
         "mask": set(c.mask) <= set(TRACEABLE) and bool(c.mask) == _asks_for_mask(c),
         "parts": all(isinstance(w, int | float) and w > 0 for w in c.parts.values()),
     }

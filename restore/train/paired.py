@@ -70,7 +70,15 @@ def _degrader(config: Config, pictures: Sequence[np.ndarray], device: torch.devi
     simulate = simulator(config.degradation)
 
     def degrade(number: int, count: int, size: int, mine: slice) -> Batch:
-        crops = draw_crops(pictures, seed=config.seed, step=number, batch=count, size=size, part=mine)
+        crops = draw_crops(
+            pictures,
+            seed=config.seed,
+            step=number,
+            batch=count,
+            size=size,
+            part=mine,
+            scenes=config.scenes,
+        )
         clean = crops.to(device)
         g = draw.generator(draw.child_seed(config.seed, "degradation", number))
         whole = simulate.sample((count, *clean.shape[1:]), generator=g)
@@ -138,7 +146,7 @@ def paired_step(config: Config) -> Callable[[nn.Module, Batch, int], Tensor]:
         told = (batch["conditions"],) if config.conditions else ()
         asked: dict[str, Any] = {key: batch[key] for key in ("view", "psf") if key in batch}
         if number < config.first_steps:
-            of, target = _OF_PART[config.first_part]
+            of, target = _OF_PART.get(config.first_part, (loss, "clean"))
             return of(net(batch["degraded"], *told, **asked, parts=config.first_part).float(), batch[target])
         if not config.parts:
             return loss(net(batch["degraded"], *told, **asked).float(), batch["clean"])
