@@ -77,6 +77,10 @@ def test_a_table_in_miniature(net: StyleGAN2, data: Path) -> None:
     assert result["protocol"]["methods"]["tv"] in ("tv:rate=0.01", "tv:rate=0.02")
     text = markdown({**result, "generator": "toy"})
     assert text.count("| sphinx") == 6 and "digits" in text and "–" in text  # no codes, no perturbation
+    some = run(net, "shifts", data, Plan(methods=("tv",), count=2, steps=2, only=("digits",)))
+    assert [row["condition"] for row in some["summary"]] == ["digits"]
+    with pytest.raises(UsageError, match="nonsense"):
+        run(net, "shifts", data, Plan(methods=("tv",), count=2, steps=2, only=("nonsense",)))
 
 
 def test_the_prior_without_a_generator_answers_what_the_table_asks() -> None:

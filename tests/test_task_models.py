@@ -220,7 +220,11 @@ def test_planes_of_a_survey_meet_every_window_where_it_lies() -> None:
     ramp = (torch.arange(GRID) + 0.5) / GRID
     planes = torch.stack([ramp[:, None].expand(GRID, GRID), ramp.expand(GRID, GRID)])[None]
     whole = place_of(torch.empty(1, 3, 96, 160))
-    inner = (..., slice(9, -9), slice(15, -15))  # where a cubic has its neighbours (of -0.75, so nearly a plane)
+    inner = (
+        ...,
+        slice(9, -9),
+        slice(15, -15),
+    )  # where a cubic has its neighbours (of -0.75, so nearly a plane)
     assert torch.allclose(at_place(planes, whole)[inner], whole[inner], atol=4e-3)
     window = place_of(torch.empty(1, 3, 20, 30), top=8, left=64, height=96, width=160)
     assert torch.equal(window, whole[..., 8:28, 64:94])

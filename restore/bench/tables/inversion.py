@@ -19,20 +19,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from restore.bench.tables import inversion_prior
-from restore.bench.tables.inversion_page import markdown, speed_markdown, summarise
+from restore.bench.tables.inversion_page import markdown, summarise
 from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
+from restore.bench.tables.inversion_speed import speed, speed_markdown
 from restore.degradations import sample as draw
-from restore.errors import RestoreError
+from restore.errors import RestoreError, unknown
 from restore.inverse.gan import METHODS, CodeStatistics, Inverter, code_statistics, diagnose
 from restore.inverse.gan.measurements import measure, operator_named
 from restore.inverse.gan.workshop import ENCODED, Workshop
@@ -72,6 +71,7 @@ class Plan:
     rates: tuple[float, ...] = ()
     encoder_steps: int = 3000
     batch: int = 16
+    only: tuple[str, ...] = ()  # conditions; empty: all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--rates", default="", help="learning rates to choose from, separated by commas")
     p.add_argument("--encoder-steps", type=int, default=3000)
     p.add_argument("--batch", type=int, default=16)
+    p.add_argument(
+        "--only", default="", help="conditions, separated by semicolons; default: all of the table"
+    )
     p.add_argument("--fill", default="reflect", choices=("reflect", "black"))
     p.add_argument("--json", type=Path)
     p.add_argument("--rows", action="store_true", help="every picture in the JSON too, not means alone")
@@ -106,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rates=tuple(float(r) for r in a.rates.split(",") if r),
         encoder_steps=a.encoder_steps,
         batch=a.batch,
+        only=tuple(c.strip() for c in a.only.split(";") if c.strip()),
     )
     try:
         net, header = shipped_generator() if a.generator is None else load_generator(a.generator)
@@ -145,6 +149,10 @@ def run(
     pool = held_out(data, plan.count + TUNING, seed=plan.seed, **size)
     own, tuning = pool[: plan.count], pool[plan.count :]
     cells = _shift_cells(own, plan, size, fill) if table == "shifts" else _task_cells(own, plan, size)
+    for name in plan.only:
+        if name not in (known := [c for c, _, _ in cells]):
+            raise unknown("condition", name, known)
+    cells = [cell for cell in cells if not plan.only or cell[0] in plan.only]
     statistics = code_statistics(net)
     made = Workshop(net, encoder_steps=plan.encoder_steps, seed=plan.seed, report=report)
     rows: list[dict[str, Any]] = []
@@ -177,26 +185,6 @@ def run(
         "rows": rows,
         "summary": summarise(rows),
     }
-
-
-def speed(net: StyleGAN2, spec: str, *, steps: int, count: int) -> dict[str, Any]:
-    """Inverting ``count`` of the generator's own pictures together and one after the other: seconds on the clock and
-    of the processor, and the ratios of both."""
-    g = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        x = (net(torch.randn(count, net.z_dim, generator=g)).clamp(-1, 1) + 1) / 2
-    inverter = Inverter(net, Workshop(net).named(spec))
-    inverter.fit(x, steps=1, batch=count)  # warm up
-    made: dict[str, Any] = {"method": spec, "pictures": count, "steps": steps}
-    spent: dict[str, tuple[float, float]] = {}
-    for name, batch in (("together", count), ("alone", 1)):
-        clock, processor = time.perf_counter(), time.process_time()
-        inverter.fit(x, steps=steps, batch=batch)
-        spent[name] = time.perf_counter() - clock, time.process_time() - processor
-    for k, unit in enumerate(("seconds", "cpu_seconds")):
-        alone, together = spent["alone"][k], spent["together"][k]
-        made[unit] = {"together": together, "alone": alone, "ratio": alone / together}
-    return {**made, "environment": environment(device=str(net.constant.device))}
 
 
 def _shift_cells(own: Tensor, plan: Plan, size: dict[str, int], fill: str) -> list[Cell]:

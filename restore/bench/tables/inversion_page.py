@@ -30,16 +30,6 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
-def speed_markdown(measured: dict[str, Any]) -> str:
-    """Seconds together and one by one, on the clock and of the processor."""
-    rows = [{"unit": unit.replace("_", " "), **measured[unit]} for unit in ("seconds", "cpu_seconds")]
-    columns = [Column("unit", "unit"), Column("together", "together", 1), Column("alone", "one by one", 1)]
-    head = f"{measured['pictures']} pictures, {measured['method']}, {measured['steps']} steps"
-    e = measured["environment"]
-    where = f"{e['processor']}, {e['threads']} threads, torch {e['torch']}, {e['date']}"
-    return f"{head}\n\n{markdown_table(rows, [*columns, Column('ratio', 'ratio', 2)])}\n{where}\n"
-
-
 def markdown(result: dict[str, Any]) -> str:
     """PSNR by method and condition, the perturbed codes beside it, and what every number was made with."""
     summary, p = result["summary"], result["protocol"]
