@@ -97,7 +97,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "dehaze": Shipped(
         "dehaze",
-        "bada518f083a070a837056c5d05ec03190547311e14a0f75ed55c4af0a891707",
+        "e5ca82b4d8bb480723871ca56214d30c424845909488d736fb8b1d12a8a0d19c",
         "haze, fog and dust in the air",
     ),
     "sr-x4": Shipped(

@@ -14,6 +14,7 @@ from restore.losses.psf import psf_loss
 from restore.metrics.psnr import psnr
 from restore.models.deconvolve import DeconvolveNet, filter_both, inverse_filter
 from restore.models.lags import REACH, lags, read_lags
+from restore.restorers.shake import fit_to, search_psf
 from restore.tiling import run_tiled
 
 
@@ -107,3 +108,27 @@ def test_windows_equal_the_whole_and_the_psf_gets_a_gradient() -> None:
             height=260, width=300, radius=net.radius, multiple=net.multiple, tile=64, exact=lambda part: part,
         )  # fmt: skip
     assert torch.allclose(made, whole, atol=1e-4)
+
+
+def test_edges_find_what_lags_cannot_and_leave_the_rest_alone(photo_tensor: Tensor) -> None:
+    sharp = photo_tensor[..., :300, :300]
+    blurred, params = degradation("motion:length=16")(sharp, generator=draw.generator(3))
+    true = psf_trace(params, reach=REACH)
+
+    def restore(x: Tensor, psf: Tensor) -> Tensor:
+        return filter_both(x, inverse_filter(psf, 0.0015))[:, :3].clamp(0, 1)
+
+    assert torch.allclose(fit_to(sharp, blurred).sum(), torch.ones(()))
+    assert float((fit_to(sharp, blurred) * true).sum() / true.square().sum()) > 0.8
+    # What the power of a spectrum tells: a psf like its own autocorrelation.
+    guess = framed(disc_psf(6))
+    found = search_psf(blurred, guess, restore)
+    before, after = (psnr(restore(blurred, psf), sharp).item() for psf in (guess, found))
+    assert after > before + 1
+    for kept in (framed(disc_psf(0.5)), true):
+        assert (
+            psnr(restore(blurred, search_psf(blurred, kept, restore)), sharp)
+            > psnr(restore(blurred, kept), sharp) - 0.3
+        )
+    tiny = photo_tensor[..., :20, :9]
+    assert torch.equal(search_psf(tiny, guess, restore), guess)

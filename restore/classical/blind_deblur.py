@@ -25,6 +25,7 @@ from restore.image import to_grey
 from restore.resample import imresize
 
 _PAIRS = 5  # kernel and picture are improved in turn so often on each scale
+_LAST_SCALES = 3  # that is, from half the size on
 # Share of the light in one pixel above which a kernel counts as none: blurs that are worth it leave less than 0.3,
 # sharp photographs give 0.4 to 0.5.
 _SHARP = 0.35
@@ -91,11 +92,18 @@ def blind_deblur(
     return Deblurred(torch.cat(images), torch.stack(kernels), torch.tensor(alike))
 
 
-def find_psf(y: Tensor, *, size: int, edges: float, smooth: float) -> Tensor:
-    """``size x size`` from ``1 x 1 x H x W``."""
+def find_psf(
+    y: Tensor, *, size: int, edges: float, smooth: float, start: Tensor | None = None, pairs: int = _PAIRS
+) -> Tensor:
+    """``size x size`` from ``1 x 1 x H x W``.
+
+    Args:
+        start: ``size x size``, about the psf: only the scales from a half on are gone through then.
+        pairs: kernel and picture are improved in turn so often on each scale.
+    """
     scales = max(math.ceil(2 * math.log2(size / 5)), 0) + 1
-    kernel: Tensor | None = None
-    for k in reversed(range(scales)):
+    kernel = start
+    for k in reversed(range(scales if start is None else min(scales, _LAST_SCALES))):
         shrunk = 2 ** (-k / 2)
         side = max(2 * math.ceil((size * shrunk - 1) / 2) + 1, 3)
         small = imresize(y, scale=shrunk) if k else y
@@ -105,7 +113,7 @@ def find_psf(y: Tensor, *, size: int, edges: float, smooth: float) -> Tensor:
         else:
             kernel = _tidy(imresize(kernel[None, None], size=(side, side))[0, 0])
         strength = edges
-        for _ in range(_PAIRS):
+        for _ in range(pairs):
             latent, seen = _strong_edges(small, kernel, strength)
             kernel = _fit(latent, seen, side, smooth)
             strength = max(strength / 1.1, 1e-4)

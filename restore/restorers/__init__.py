@@ -19,7 +19,7 @@ from restore.restorers.community import load_community_restorer
 from restore.restorers.composed import COMPOSED, TABLE, Composed
 from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
-from restore.restorers.learned import load_learned, values_of
+from restore.restorers.networks import load_learned, values_of
 from restore.restorers.solvers import SOLVERS
 from restore.restorers.spec import RestorerSpec
 from restore.runtime import pick_device

@@ -18,12 +18,12 @@ from restore.restorers.base import Read, Restorer
 from restore.restorers.composed import COMPOSED, Composed
 from restore.restorers.drops import WET
 from restore.restorers.findings import Finding, Judgement
-from restore.restorers.learned import check_values
 from restore.restorers.look import Tables, look, shipped_looker
 from restore.restorers.marks import MARKED
 from restore.restorers.methods import METHODS_TABLE
 from restore.restorers.remedies import ORDER, REMEDIES
 from restore.restorers.spec import RestorerSpec
+from restore.restorers.values import check_values
 from restore.version import __version__
 
 NAME = "auto"

@@ -13,11 +13,11 @@ from restore.errors import ImageError, UsageError
 from restore.files.psf import read_psf
 from restore.names import Value, format_name
 from restore.restorers.base import Read, Restorer
-from restore.restorers.learned import check_values
 from restore.restorers.method import Method
 from restore.restorers.methods import METHODS_TABLE, PSF
 from restore.restorers.noise import damp_clean, look_for_noise
 from restore.restorers.spec import RestorerSpec
+from restore.restorers.values import check_values
 from restore.runtime import free_memory
 from restore.tiling import is_out_of_memory
 from restore.version import __version__

@@ -14,8 +14,8 @@ from restore.models.community import CommunityFace, CommunityNet, load_community
 from restore.names import Value
 from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
-from restore.restorers.learned import check_values
 from restore.restorers.spec import RestorerSpec
+from restore.restorers.values import check_values
 from restore.runtime import pick_precision
 from restore.tiling import window_side
 

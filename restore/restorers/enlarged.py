@@ -20,7 +20,7 @@ from restore.models.resunet import pad_to
 from restore.names import Value, format_name
 from restore.resample import imresize
 from restore.restorers.base import Restorer
-from restore.restorers.learned import check_values
+from restore.restorers.values import check_values
 
 NAME = "re-enlarge"
 TASK = "downsampled"

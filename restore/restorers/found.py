@@ -18,9 +18,9 @@ from restore.errors import UsageError
 from restore.models.windows import largest
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
-from restore.restorers.learned import check_values
 from restore.restorers.marks import find_marks, shipped_finder
 from restore.restorers.shrunk import SIDE
+from restore.restorers.values import check_values
 from restore.tiling import Read
 
 NAME = "oldphoto"

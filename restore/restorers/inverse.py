@@ -18,10 +18,10 @@ from restore.inverse.plug_and_play import Denoiser
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.findings import Judgement
-from restore.restorers.learned import check_values
 from restore.restorers.noise import look_for_noise
 from restore.restorers.solvers import SOLVERS, KnownMethod
 from restore.restorers.spec import RestorerSpec
+from restore.restorers.values import check_values
 from restore.tiling import run_tiled
 from restore.version import __version__
 

@@ -9,18 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from restore.engines import Choice, choose
-from restore.errors import UsageError
-from restore.models.registry import SHIPPED, ZOO, load_file, load_shipped
+from restore.engines import Choice
+from restore.models.registry import SHIPPED, ZOO
 from restore.models.spec import ModelSpec
-from restore.models.survey import place_of
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.restorers.spec import RestorerSpec
-from restore.restorers.turns import COUNTS, mean_of_turns
-from restore.runtime import autocast, pick_precision
+from restore.restorers.turns import mean_of_turns
 from restore.tiling import Read, window_side
 
 
@@ -62,6 +59,7 @@ class LearnedRestorer(Restorer):
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.turns = int(values.get("turns", 1))
+        self.search = bool(values.get("search", True))
         self.blind = "sigma" in spec.takes and self.sigma is None
         parts = [sha256, sorted(values.items()), precision]
         if choice.engine != "torch":
@@ -125,130 +123,3 @@ class LearnedRestorer(Restorer):
 
         y = mean_of_turns(network, rgb, count=self.turns, multiple=self.spec.multiple, scale=self.spec.scale)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)
-
-
-class GuidedRestorer(LearnedRestorer):
-    """A network that looks at the whole picture once and tells its windows what it saw."""
-
-    def look(self, read: Read, height: int, width: int) -> Tensor:
-        """What the network says of the whole picture, ``B x N``; the same for all windows."""
-        net: Any = self.net
-        return net.look(net.read_view(read, height, width))
-
-    def beside(self, read: Read, seen: Any, height: int, width: int) -> Read:
-        """For a network that asks for it: windows with the place of every pixel behind their colours."""
-        if not self.placed:
-            return read
-
-        def both(top: int, bottom: int, left: int, right: int) -> Tensor:
-            x = read(top, bottom, left, right)
-            return torch.cat([x, place_of(x, top=top, left=left, height=height, width=width).to(x)], 1)
-
-        return both
-
-    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        picture, place = (x[:, :-2], x[:, -2:]) if self.placed else (x, x[:, :0])
-        given = torch.cat([picture.expand(-1, 3, -1, -1), place], 1)
-        given = given.contiguous(memory_format=torch.channels_last)
-        with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(given, seen)
-        return y if picture.shape[1] == 3 else y.mean(1, keepdim=True)
-
-
-class MaskedRestorer(LearnedRestorer):
-    """A network that fills what a mask, the last channel of its windows, says is missing."""
-
-    def look(self, read: Read, height: int, width: int) -> None:
-        return None
-
-    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        picture, mask = x[:, :-1], x[:, -1:]
-        if not bool(mask.any()):
-            return picture.clone()
-        both = torch.cat([picture.expand(-1, 3, -1, -1), mask], 1)
-        both = both.contiguous(memory_format=torch.channels_last)
-        with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = mean_of_turns(self.net, both, count=self.turns, multiple=self.spec.multiple, scale=1)
-        y = y if picture.shape[1] == 3 else y.mean(1, keepdim=True)
-        return torch.where(mask > 0, y, picture)  # what is known stays, bit for bit
-
-
-def _kind(about: ModelSpec) -> type[LearnedRestorer]:
-    return MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
-
-
-def _about(net: Any, header: dict[str, Any]) -> ModelSpec | None:
-    """The face that a weight file's header gives its network; None for one that restores nothing by itself."""
-    face = getattr(net, "spec", None)
-    return None if face is None else face(task=str(header["task"]), conditions=tuple(header["conditions"]))
-
-
-def values_of(net: nn.Module, header: dict[str, Any]) -> tuple[str, ...]:
-    """The values that a network's restorer takes: what it is told, and in how many positions it is asked."""
-    about = _about(net, header)
-    if about is None:
-        return ()
-    return (*about.conditions, *(() if about.looks else ("turns",)))
-
-
-def load_learned(
-    name: str,
-    *,
-    device: torch.device,
-    precision: str,
-    engine: str,
-    tile: int | None,
-    values: dict[str, Value],
-) -> LearnedRestorer:
-    """A shipped network by name, or a weight file by path.
-
-    Raises:
-        UsageError: a value the network does not take, or a network that is no restorer.
-        WeightsError: missing, damaged or foreign weights.
-    """
-    shipped = SHIPPED.get(name)
-    net, header = load_shipped(name) if shipped else load_file(Path(name))
-    about = _about(net, header)
-    if about is None:
-        raise UsageError(
-            f"{name} holds a {header['architecture']!r} network, which restores nothing by itself"
-        )
-    kind = _kind(about)
-    check_values(name, values, values_of(net, header))
-    if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
-        if engine not in ("auto", "torch"):
-            raise UsageError(f"{name} is computed by torch only", hint="--engine torch")
-        engine = "torch"
-    return kind(
-        name,
-        net,
-        about,
-        sha256=str(header["sha256"]),
-        description=shipped.description if shipped else f"weights of {header.get('name', name)}",
-        device=device,
-        header=header,
-        choice=choose(
-            engine,
-            precision,
-            usual=pick_precision(precision, device, safe=about.precisions),
-            device=device,
-            splits=hasattr(net, "residual"),
-        ),
-        tile=tile,
-        values=values,
-    )
-
-
-def check_values(name: str, values: dict[str, Value], takes: tuple[str, ...]) -> None:
-    """Refuses values a restorer does not take.
-
-    Raises:
-        UsageError: an unknown value, a sigma outside 0 to 255, or a number of turns that there is not.
-    """
-    for key, value in values.items():
-        if key not in takes:
-            raise UsageError(f"{name} takes no {key!r}", hint=f"it takes {', '.join(takes) or 'no values'}")
-        if key == "sigma" and (isinstance(value, bool | str) or not 0 <= value <= 255):
-            raise UsageError(f"{name}: expected sigma from 0 to 255, got {value!r}")
-        if key == "turns" and (isinstance(value, bool) or value not in COUNTS):
-            raise UsageError(f"{name}: expected 1, 2, 4 or 8 turns, got {value!r}")
