@@ -59,7 +59,6 @@ class LearnedRestorer(Restorer):
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.turns = int(values.get("turns", 1))
-        self.search = bool(values.get("search", True))
         self.blind = "sigma" in spec.takes and self.sigma is None
         parts = [sha256, sorted(values.items()), precision]
         if choice.engine != "torch":

@@ -13,6 +13,7 @@ what was restored with it comes nearest to the window [ours].
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from restore.classical.blind_deblur import find_psf
 from restore.convolve import convolve
 from restore.image import to_grey
 from restore.models.lags import REACH
+from restore.names import Value
 from restore.restorers.guided import GuidedRestorer
 from restore.tiling import Read
 
@@ -46,6 +48,10 @@ class ShakeRestorer(GuidedRestorer):
 
     ``search=false``: by the network's own, for a second or two less a picture.
     """
+
+    def __init__(self, *given: Any, values: dict[str, Value], **more: Any) -> None:
+        super().__init__(*given, values=values, **more)
+        self.search = bool(values.get("search", True))
 
     def look(self, read: Read, height: int, width: int) -> Tensor:
         """The psf of each picture, ``B x (63 * 63)``."""
