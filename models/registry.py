@@ -174,7 +174,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "marks": Shipped(
         "estimate",
-        "efe2efb89b0401aa40f9165c9c67083b825bb92b7f55f84d160c630cbdf06d1c",
+        "e5e38beb26a7ab03b4d38aa4377476afe86bcb5df06f2d8ee2bff3ae34df38f1",
         "where scratches, dust and folds lie on a photograph; asked by oldphoto and auto",
     ),
     "looker": Shipped(
