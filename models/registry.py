@@ -157,11 +157,6 @@ SHIPPED: dict[str, Shipped] = {
         "b1d89f74517659a20e02fb4627c52120afd20c7777d428856b45475edeb3eed0",
         "dark pictures made light by curves, learnt without any reference",
     ),
-    "dehaze-unpaired": Shipped(
-        "dehaze",
-        "30005c67f143a45d3af6991897515e22779c5e81bf1073f6607b4020e0cd495e",
-        "haze, learnt without pairs",
-    ),
     "sr-x3": Shipped(
         "upscale",
         "ed43a2b608233845d3578ae4f7537fd3b7780a6b7d0eac39b435625540a3239b",
