@@ -52,6 +52,8 @@ def test_things_are_undone_backwards_and_only_where_that_is_known_to_help() -> N
     assert weak.actions == () and len(weak.left) == 2
     alone = decide([finding("snow")], there=there)
     assert alone.actions == () and alone.left == ("snow: no restorer for it",)
+    under = decide([finding("haze"), finding("underwater")], there={*there, "white-balance"})
+    assert under.actions == ("white-balance",) and under.left == ("haze: undone with underwater",)
     many = [finding(r.family, severity=1.2 + i / 10, value=20) for i, r in enumerate(REMEDIES)]
     actions = decide(many, there={*there, "white-balance"}).actions
     assert len(actions) == 3 and list(ORDER).index("lowlight") == len(ORDER) - 1 and actions[-1] == "gamma"

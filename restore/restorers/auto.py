@@ -42,7 +42,8 @@ def decide(findings: list[Finding], *, there: set[str]) -> Judgement:
     """
     by_name = {f.name: f for f in findings}
     acted: list[tuple[float, str, str]] = []
-    left = []
+    left: list[str] = []
+    undone: dict[str, str] = {}
     for remedy in REMEDIES:
         finding = by_name.get(remedy.family)
         if finding is None or finding.kind != remedy.kind:
@@ -56,6 +57,11 @@ def decide(findings: list[Finding], *, there: set[str]) -> Judgement:
             continue
         value = f"{finding.value:.0f}" if finding.value is not None else ""
         acted.append((finding.confidence * finding.severity, remedy.family, name.format(value=value)))
+        undone |= {family: remedy.family for family in remedy.includes}
+    for _, family, _ in acted:
+        if family in undone:
+            left.append(f"{family}: undone with {undone[family]}")
+    acted = [action for action in acted if action[1] not in undone]
     worst = sorted(acted, reverse=True)[:_MOST]
     chosen = sorted(worst, key=lambda a: ORDER.index(a[1]))
     return Judgement(tuple(findings), tuple(name for _, _, name in chosen), tuple(left))

@@ -21,6 +21,7 @@ class Remedy:
         severity: from which on something is done.
         confidence: and how sure the looker must be.
         kind: of the finding, where the family has several.
+        includes: families that it undoes on its way: water veils like haze, and its veil is not haze to be taken out.
     """
 
     family: str
@@ -28,6 +29,7 @@ class Remedy:
     severity: float = 0.7
     confidence: float = 0.9
     kind: str = ""
+    includes: tuple[str, ...] = ()
 
     def choose(self, there: Collection[str]) -> str | None:
         """The first restorer that is there."""
@@ -45,7 +47,7 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy("rain", ("derain", "directional")),
     Remedy("snow", ("desnow",)),
     Remedy("haze", ("dehaze", "dcp:omega=0.7"), severity=1.0, confidence=0.9),
-    Remedy("underwater", ("underwater", "white-balance"), severity=1.0, confidence=0.9),
+    Remedy("underwater", ("underwater", "white-balance"), severity=1.0, confidence=0.9, includes=("haze",)),
     Remedy("lowlight", ("lowlight", "gamma"), severity=1.0, confidence=0.9),
 )
 ORDER = tuple(dict.fromkeys(remedy.family for remedy in REMEDIES))
