@@ -152,6 +152,11 @@ SHIPPED: dict[str, Shipped] = {
         "0296ecc35e0bd86f8aeb01ea1b5e4a4d289051834cef387f25dc3d0d90e7cbb8",
         "dark pictures made light, learnt without pairs",
     ),
+    "deblurgan": Shipped(
+        "deblur",
+        "d938a1dfa5df5ab777c05b4e77b6f64368cf1fe8dbc79cfb7315772f003a1e67",
+        "small shakes and defocus, learnt against critics; deblur is the better one",
+    ),
     "zero-dce": Shipped(
         "enlighten",
         "b1d89f74517659a20e02fb4627c52120afd20c7777d428856b45475edeb3eed0",
