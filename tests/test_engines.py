@@ -22,7 +22,6 @@ from restore.engines.choice import NEEDS
 from restore.errors import UsageError
 from restore.models.resunet import ResUNet
 from restore.models.sr import SRNet
-from restore.runtime import pick_precision
 from restore.tools.export import export
 
 CPU = torch.device("cpu")
@@ -36,8 +35,7 @@ def choose(
     splits: bool = True,
     safe: tuple[str, ...] = ("fp32", "bf16"),
 ) -> Choice:
-    usual = pick_precision(precision, device, safe=safe)
-    return engine_for(engine, precision, usual=usual, device=device, splits=splits)
+    return engine_for(engine, precision, device=device, safe=safe, splits=splits)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from restore.errors import UsageError, unknown
+from restore.runtime import pick_precision
 
 # Packages an engine needs, and the extra that brings them.
 NEEDS = {
@@ -57,8 +58,8 @@ def choose(
     engine: str,
     precision: str,
     *,
-    usual: str,
     device: torch.device,
+    safe: tuple[str, ...] = ("fp32", "bf16", "fp16"),
     splits: bool = True,
 ) -> Choice:
     """The engine and the precision that a call means.
@@ -69,13 +70,15 @@ def choose(
     Args:
         engine: one of ``ENGINES``.
         precision: as it was asked for, ``auto`` or one of ``restore.runtime.PRECISIONS``.
-        usual: what :func:`restore.runtime.pick_precision` makes of it: what the network bears and torch is fast at.
+        safe: precisions that the network bears.
         splits: whether the network can be computed without its skip; bf16 outside torch needs that, because there
             the picture itself would be rounded.
 
     Raises:
-        UsageError: an unknown name, or an engine that cannot compute on the device or in the precision.
+        UsageError: an unknown name, an unsafe precision, or an engine that cannot compute on the device or in that
+            precision.
     """
+    usual = pick_precision(precision, device, safe=safe)
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if engine != "auto" and not installed(engine):

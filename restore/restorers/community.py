@@ -16,7 +16,6 @@ from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
 from restore.restorers.spec import RestorerSpec
 from restore.restorers.values import check_values
-from restore.runtime import pick_precision
 from restore.tiling import window_side
 
 _TASKS = {"SR": "upscale", "FaceSR": "upscale", "Restoration": "restore"}
@@ -98,8 +97,8 @@ def load_community_restorer(
         choice=choose(
             engine,
             wanted,
-            usual=pick_precision(wanted, device, safe=face.precisions),
             device=device,
+            safe=face.precisions,
             splits=False,
         ),
         tile=tile,

@@ -19,7 +19,6 @@ from restore.restorers.learned import LearnedRestorer
 from restore.restorers.masked import MaskedRestorer
 from restore.restorers.shake import ShakeRestorer
 from restore.restorers.values import check_values
-from restore.runtime import pick_precision
 
 
 def _kind(net: nn.Module, about: ModelSpec) -> type[LearnedRestorer]:
@@ -83,8 +82,8 @@ def load_learned(
         choice=choose(
             engine,
             precision,
-            usual=pick_precision(precision, device, safe=about.precisions),
             device=device,
+            safe=about.precisions,
             splits=hasattr(net, "residual"),
         ),
         tile=tile,

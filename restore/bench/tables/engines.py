@@ -30,7 +30,7 @@ from restore.report import Column, markdown_table
 from restore.report.environment import environment, version
 from restore.report.write import write_report
 from restore.restorers import Restorer, load
-from restore.runtime import cpu_has_bf16, pick_device, pick_precision, threads
+from restore.runtime import cpu_has_bf16, pick_device, threads
 
 BASE = ("torch", "fp32")
 COLUMNS = (
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     cpu = pick_device("cpu")
-    auto = choose("auto", "auto", usual=pick_precision("auto", cpu), device=cpu)
+    auto = choose("auto", "auto", device=cpu)
     for row in rows:
         row["auto"] = "auto" if (row["engine"], row["precision"]) == (auto.engine, auto.precision) else ""
     best = max(row["faster"] for row in rows)
