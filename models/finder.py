@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.models.resunet import UNet, pad_to, unet_radius
+from restore.models.resunet import UNet, pad_to, unet_radius, widen_inputs
 from restore.models.windows import CONTRAST_REACH, local_contrast
 
 _PACKED = 2
@@ -43,8 +43,10 @@ class Finder(UNet):
         self.radius = unet_radius(blocks, _PACKED) + 2 * CONTRAST_REACH
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of a finder with fewer blocks as weights of this one, which then finds the same."""
-        return {**state, **self.new_blocks(state)}
+        """The weights of a finder with fewer blocks, or that did not see colours, as weights of this one, which then
+        finds the same."""
+        head = widen_inputs(state["head.weight"], self.head.in_channels)
+        return {**state, "head.weight": head, **self.new_blocks(state)}
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from restore.models.finder import Finder
-from restore.models.resunet import ResUNet, grown_around, pad_to
+from restore.models.inpaint import pull_push, pull_push_radius
+from restore.models.resunet import ResUNet, grown_around, pad_to, widen_inputs
 from restore.models.spec import ModelSpec
 from restore.models.windows import largest
 
 # How far around what was found the gate is open, pixels.
 _RIM = 2
+# Halvings of the smooth filling: drops are not as large as holes can be.
+_LEVELS = 4
 
 
 class HealNet(nn.Module):
@@ -29,7 +32,10 @@ class HealNet(nn.Module):
     Args:
         widths, blocks, unshuffle: of f, see :class:`restore.models.resunet.ResUNet`.
         finder: widths of d.
+        finder_blocks, colours: of d, see :class:`restore.models.finder.Finder`.
         gated: whether there is a gate.
+        smooth: f also sees the picture filled smoothly where m is above a half, as FillNet does: under a large drop
+            it then repairs a membrane instead of the drop.
 
     ``forward(x)`` takes ``B x 3 x H x W`` of any size. With ``parts`` a dictionary: "picture", "mask" (d, logits);
     with ``parts="mask"`` these logits alone, for the price of d.
@@ -42,22 +48,39 @@ class HealNet(nn.Module):
         blocks: tuple[int, ...] = (2, 2, 2),
         unshuffle: int = 2,
         finder: tuple[int, ...] = (16, 32, 48),
+        finder_blocks: tuple[int, ...] | None = None,
+        colours: bool = False,
         gated: bool = False,
+        smooth: bool = False,
     ) -> None:
         super().__init__()
-        self.gated = gated
-        self.detect = Finder(widths=finder)
-        self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
-        self.multiple = max(self.detect.multiple, self.fill.multiple)
-        self.radius = self.detect.radius + self.fill.radius
+        self.gated, self.smooth = gated, smooth
+        self.detect = Finder(widths=finder, blocks=finder_blocks, colours=colours)
+        self.fill = ResUNet(
+            widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1 + 3 * smooth
+        )
+        self.multiple = max(self.detect.multiple, self.fill.multiple, 2**_LEVELS if smooth else 1)
+        self.radius = self.detect.radius + self.fill.radius + (pull_push_radius(_LEVELS) if smooth else 0)
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
         return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a plain ResUNet become those of f, which does not look at the mask yet."""
-        return grown_around(self, "fill", state)
+        """Weights of a plain ResUNet become those of f, which does not look at the mask yet; those of a HealNet with
+        less to see or a smaller finder become a network that does the same."""
+        if "head.weight" in state:
+            return grown_around(self, "fill", state)
+        inner = {
+            part: {key[len(part) + 1 :]: value for key, value in state.items() if key.startswith(f"{part}.")}
+            for part in ("detect", "fill")
+        }
+        inner["fill"]["head.weight"] = widen_inputs(inner["fill"]["head.weight"], self.fill.head.in_channels)
+        return {
+            f"{part}.{key}": value
+            for part, own in inner.items()
+            for key, value in getattr(self, part).grown_from(own).items()
+        }
 
     def forward(self, x: Tensor, *, parts: bool | str = False) -> Tensor | dict[str, Tensor]:
         height, width = x.shape[-2:]
@@ -66,10 +89,19 @@ class HealNet(nn.Module):
         if parts == "mask":
             return logits[..., :height, :width]
         mask = torch.sigmoid(logits.float())
-        told = torch.cat([whole, mask.to(whole.dtype)], 1)
+        told = torch.cat([whole, mask.to(whole.dtype), *self.membrane(whole, mask, height, width)], 1)
         if self.gated:
             filled = whole - largest(mask, _RIM).to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
         else:
             filled = self.fill(told)
         picture = filled[..., :height, :width]
         return {"picture": picture, "mask": logits[..., :height, :width]} if parts else picture
+
+    def membrane(self, whole: Tensor, mask: Tensor, height: int, width: int) -> list[Tensor]:
+        """The picture, padded from ``height`` and ``width``, filled smoothly under the mask; nothing if not asked."""
+        if not self.smooth:
+            return []
+        hole = (largest(mask.detach(), 1) > 0.5).float()
+        hole[..., height:, :] = 1
+        hole[..., width:] = 1
+        return [pull_push(whole.float(), hole, levels=_LEVELS).to(whole.dtype)]

@@ -40,8 +40,7 @@ class FillNet(nn.Module):
         super().__init__()
         self.fill = ResUNet(widths=widths, blocks=blocks, unshuffle=unshuffle, conditions=0, extra=1)
         self.multiple = max(2**_LEVELS, self.fill.multiple)
-        # Every enlargement looks at one neighbour of its level: together less than two cells of the coarsest.
-        self.radius = 2**_LEVELS * (_SPREADS + 3) + self.fill.radius
+        self.radius = pull_push_radius() + self.fill.radius
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
@@ -63,22 +62,28 @@ class FillNet(nn.Module):
         return (picture + mask * (filled - picture))[..., :height, :width]
 
 
-def pull_push(x: Tensor, mask: Tensor) -> Tensor:
+def pull_push_radius(levels: int = _LEVELS) -> int:
+    """How far :func:`pull_push` looks, pixels."""
+    # Every enlargement looks at one neighbour of its level: together less than two cells of the coarsest.
+    return 2**levels * (_SPREADS + 3)
+
+
+def pull_push(x: Tensor, mask: Tensor, *, levels: int = _LEVELS) -> Tensor:
     """``B x C x H x W`` with holes (``mask`` 1, ``B x 1 x H x W``) filled smoothly; sides multiples of 2 ** levels.
 
     Where nothing is known within reach the filling is 0.5.
     """
     known = 1 - mask
-    levels = [(x * known, known)]
-    for _ in range(_LEVELS):
-        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
-    total, weight = levels.pop()
+    cells = [(x * known, known)]
+    for _ in range(levels):
+        cells.append((F.avg_pool2d(cells[-1][0], 2), F.avg_pool2d(cells[-1][1], 2)))
+    total, weight = cells.pop()
     for _ in range(_SPREADS):
         near, sure = (F.avg_pool2d(v, 3, stride=1, padding=1) for v in (total, weight))
-        lacking = (1 - weight * 4**_LEVELS).clamp(min=0)  # a cell with one known pixel needs no neighbours
+        lacking = (1 - weight * 4**levels).clamp(min=0)  # a cell with one known pixel needs no neighbours
         total, weight = total + lacking * near, weight + lacking * sure
     colour = torch.where(weight > 0, total / weight.clamp(min=1e-8), torch.full_like(total, 0.5))
-    for total, weight in reversed(levels):
+    for total, weight in reversed(cells):
         coarse = F.interpolate(colour, scale_factor=2, mode="bilinear", align_corners=False)
         # A cell that is known at all says its own colour; a hole takes what is coarser.
         sure = (weight > 0).to(x)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from restore.models.guided import GuidedNet
 from restore.models.look import Look
-from restore.models.resunet import ResUNet, UNet, unet_radius, with_conditions
+from restore.models.resunet import ResUNet, UNet, unet_radius, widen_inputs, with_conditions
 from restore.models.survey import SIDE, Survey, at_place
 from restore.models.windows import largest
 
@@ -82,8 +82,7 @@ class MediumNet(GuidedNet):
             kept = {key[7:]: value for key, value in grown.items() if key.startswith("refine.")}
             kept = {f"refine.{key}": value for key, value in self.refine.grown_from(kept).items()}
             return {**self.state_dict(), **kept}
-        head, ours = grown["maps.head.weight"], self.maps.head.weight
-        grown["maps.head.weight"] = F.pad(head, (0, 0, 0, 0, 0, ours.shape[1] - head.shape[1]))
+        grown["maps.head.weight"] = widen_inputs(grown["maps.head.weight"], self.maps.head.in_channels)
         return grown
 
     def look(self, view: Tensor) -> Tensor:

@@ -190,6 +190,11 @@ def _rows(theirs: Tensor, ours: Tensor) -> Tensor:
     return made
 
 
+def widen_inputs(theirs: Tensor, inputs: int) -> Tensor:
+    """A convolution's weight for more inputs, unheard behind those it knows; as it is where there are as many."""
+    return F.pad(theirs, (0, 0, 0, 0, 0, inputs - theirs.shape[1]))
+
+
 def pad_to(x: Tensor, multiple: int) -> Tensor:
     """``x`` continued to the right and below, its last pixels repeated, until its sides are multiples."""
     height, width = x.shape[-2:]

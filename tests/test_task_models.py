@@ -28,6 +28,7 @@ from restore.models.look import read_thumbnail, thumbnail
 from restore.models.registry import build
 from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
+from restore.models.stain import lifted
 from restore.models.survey import GRID, at_place, place_of
 from restore.models.weights import save_weights
 from restore.train.config import Config
@@ -91,6 +92,25 @@ TASKS: dict[str, dict[str, Any]] = {
         "parts": {"mask": 0.1},
         "arch": {**SMALL, "finder": [8, 8, 8], "gated": True},
     },
+    "healed-smoothly": {
+        "architecture": "heal",
+        "task": "raindrop",
+        "degradation": ["raindrop:severity=1..5"],
+        "validation": ["raindrop:severity=3"],
+        "mask": ["raindrop"],
+        "parts": {"mask": 0.1},
+        "arch": {**SMALL, "finder": [8, 8], "finder_blocks": [1, 2], "colours": True, "smooth": True},
+    },
+    "stain": {
+        "task": "oldphoto",
+        "degradation": [{"one_of": ["mildew", "watermark"]}],
+        "validation": ["watermark:severity=3"],
+        "mask": ["mildew", "watermark"],
+        "first_part": "mask",
+        "first_share": 0.5,
+        "parts": {"mask": 0.1},
+        "arch": {"widths": [8, 8], "blocks": [1, 1], "faint": 0.02},
+    },
     "fill": {
         "task": "inpaint",
         "degradation": ["mask:cover=0.1..0.3"],
@@ -151,8 +171,11 @@ def test_trains_from_a_recipe(architecture: str, samples: Path, tmp_path: Path) 
     start = tmp_path / "start.safetensors"
     plain = ResUNet(widths=(8, 8), blocks=(1, 1), conditions=1)
     save_weights(start, plain.state_dict(), {"architecture": "resunet", "config": {}})
+    init = (
+        None if architecture == "stain" else start
+    )  # what it shares with the others is not worth taking over
     result = train(
-        config_of(architecture), samples, tmp_path / "run", device="cpu", init=start, report=lines.append
+        config_of(architecture), samples, tmp_path / "run", device="cpu", init=init, report=lines.append
     )
     assert result.best > 5 and any("gain" in line for line in lines)
 
@@ -207,6 +230,30 @@ def test_a_plain_network_starts_others_and_does_the_same() -> None:
     masked.load_state_dict(masked.grown_from(told.state_dict()))
     with_hole = torch.cat([x, torch.rand(1, 1, 64, 64)], 1)
     assert torch.allclose(masked(with_hole)[inner], before[inner], atol=1e-5)
+
+
+def test_a_healer_that_sees_more_starts_as_what_it_was() -> None:
+    torch.manual_seed(0)
+    old = stirred(build("heal", {**SMALL, "finder": [8, 8], "gated": True}))
+    more = {"finder_blocks": [1, 2], "colours": True, "smooth": True}
+    new = build("heal", {**SMALL, "finder": [8, 8], "gated": True, **more}).eval()
+    new.load_state_dict(new.grown_from(old.state_dict()))
+    x = torch.rand(1, 3, 64, 48)
+    assert torch.allclose(new(x), old(x), atol=1e-6)
+
+
+def test_a_stain_is_lifted_by_the_law_that_put_it_on() -> None:
+    clean = torch.rand(1, 3, 48, 64)
+    params = degradation("mildew:severity=3").sample(clean.shape, generator=draw.generator(3))
+    stained = degradation("mildew").apply(clean, params)
+    share = trace(params, tuple(clean.shape), ["mildew"])
+    # One colour all over: what the stain adds to black is a share of it.
+    added = degradation("mildew").apply(torch.zeros_like(clean), params)
+    colour = (added.sum((2, 3)) / share.sum((2, 3)))[..., None, None].expand_as(clean)
+    lifted_off = lifted(stained, share, colour, torch.zeros_like(clean), faint=0.01)
+    assert share.max() > 0.2 and (stained - clean).abs().max() > 0.05
+    assert (lifted_off - clean).abs().max() < 0.01
+    assert torch.equal(lifted_off[(share < 0.01).expand_as(clean)], stained[(share < 0.01).expand_as(clean)])
 
 
 def test_a_thumbnail_read_by_strips_is_that_of_the_whole() -> None:
