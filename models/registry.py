@@ -29,7 +29,6 @@ from restore.models.resunet import ResUNet
 from restore.models.retouch import RetouchNet
 from restore.models.sr import SRNet
 from restore.models.srcnn import SRCNN
-from restore.models.stain import StainNet
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
 from restore.models.vdsr import VDSR
@@ -47,7 +46,6 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "heal": HealNet,
     "finder": Finder,
     "fill": FillNet,
-    "stain": StainNet,
     "noise-level": NoiseLevel,
     "enlighten": EnlightenGenerator,
     "stylegan2": StyleGAN2,

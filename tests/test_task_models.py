@@ -28,7 +28,6 @@ from restore.models.look import read_thumbnail, thumbnail
 from restore.models.registry import build
 from restore.models.resunet import ResUNet
 from restore.models.retouch import KNOTS, apply_curve, curve
-from restore.models.stain import lifted
 from restore.models.survey import GRID, at_place, place_of
 from restore.models.weights import save_weights
 from restore.train.config import Config
@@ -100,16 +99,6 @@ TASKS: dict[str, dict[str, Any]] = {
         "mask": ["raindrop"],
         "parts": {"mask": 0.1},
         "arch": {**SMALL, "finder": [8, 8], "finder_blocks": [1, 2], "colours": True, "smooth": True},
-    },
-    "stain": {
-        "task": "oldphoto",
-        "degradation": [{"one_of": ["mildew", "watermark"]}],
-        "validation": ["watermark:severity=3"],
-        "mask": ["mildew", "watermark"],
-        "first_part": "mask",
-        "first_share": 0.5,
-        "parts": {"mask": 0.1},
-        "arch": {"widths": [8, 8], "blocks": [1, 1], "faint": 0.02},
     },
     "fill": {
         "task": "inpaint",
@@ -240,20 +229,6 @@ def test_a_healer_that_sees_more_starts_as_what_it_was() -> None:
     new.load_state_dict(new.grown_from(old.state_dict()))
     x = torch.rand(1, 3, 64, 48)
     assert torch.allclose(new(x), old(x), atol=1e-6)
-
-
-def test_a_stain_is_lifted_by_the_law_that_put_it_on() -> None:
-    clean = torch.rand(1, 3, 48, 64)
-    params = degradation("mildew:severity=3").sample(clean.shape, generator=draw.generator(3))
-    stained = degradation("mildew").apply(clean, params)
-    share = trace(params, tuple(clean.shape), ["mildew"])
-    # One colour all over: what the stain adds to black is a share of it.
-    added = degradation("mildew").apply(torch.zeros_like(clean), params)
-    colour = (added.sum((2, 3)) / share.sum((2, 3)))[..., None, None].expand_as(clean)
-    lifted_off = lifted(stained, share, colour, torch.zeros_like(clean), faint=0.01)
-    assert share.max() > 0.2 and (stained - clean).abs().max() > 0.05
-    assert (lifted_off - clean).abs().max() < 0.01
-    assert torch.equal(lifted_off[(share < 0.01).expand_as(clean)], stained[(share < 0.01).expand_as(clean)])
 
 
 def test_a_thumbnail_read_by_strips_is_that_of_the_whole() -> None:

@@ -13,21 +13,17 @@ from restore.errors import UsageError
 from restore.models.deconvolve import DeconvolveNet
 from restore.models.registry import SHIPPED, load_file, load_shipped
 from restore.models.spec import ModelSpec
-from restore.models.stain import StainNet
 from restore.names import Value
 from restore.restorers.guided import GuidedRestorer
 from restore.restorers.learned import LearnedRestorer
 from restore.restorers.masked import MaskedRestorer
 from restore.restorers.shake import ShakeRestorer
-from restore.restorers.stains import StainRestorer
 from restore.restorers.values import check_values
 
 
 def _kind(net: nn.Module, about: ModelSpec) -> type[LearnedRestorer]:
     if isinstance(net, DeconvolveNet):
         return ShakeRestorer
-    if isinstance(net, StainNet):
-        return StainRestorer
     return MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
 
 
@@ -44,8 +40,7 @@ def values_of(net: nn.Module, header: dict[str, Any]) -> tuple[str, ...]:
         return ()
     if isinstance(net, DeconvolveNet):
         return (*about.conditions, "search")
-    once = about.looks or isinstance(net, StainNet)
-    return (*about.conditions, *(() if once else ("turns",)))
+    return (*about.conditions, *(() if about.looks else ("turns",)))
 
 
 def load_learned(

@@ -33,7 +33,7 @@ WINDOW = 384
 # Of a psf with this share of its light in one pixel there is nothing to be found: a sharp picture.
 _SHARP = 0.35
 # A psf that correlates more with itself turned by a quarter is round: defocus, which is found without its phase, and
-# strong edges tell no better. On photographs (BSDS500) defocus gave .98 and more, shakes of 10 to 40 pixels mostly less.
+# edges tell no better. On photographs (BSDS500), defocus gave .98 and more, shakes of 10 to 40 pixels mostly less.
 _ROUND = 0.98
 # Mirror images that correlate more are the same.
 _SYMMETRIC = 0.97

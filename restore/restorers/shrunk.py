@@ -6,7 +6,6 @@ Scratches and folds are as large as the picture has pixels; networks know them o
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from restore.models.resunet import pad_to
@@ -20,9 +19,9 @@ SIDE = 240
 _BAND, _AROUND = 64, 3
 
 
-def times_to_shrink(height: int, width: int, *, side: int = SIDE) -> int:
-    """The whole number that brings the short side nearest to ``side``; small pictures stay as they are."""
-    return max(1, round(min(height, width) / side))
+def times_to_shrink(height: int, width: int) -> int:
+    """The whole number that brings the short side nearest to :data:`SIDE`; small pictures stay as they are."""
+    return max(1, round(min(height, width) / SIDE))
 
 
 def shrunk(read: Read, height: int, width: int, times: int) -> Tensor:
@@ -39,13 +38,3 @@ def shrunk(read: Read, height: int, width: int, times: int) -> Tensor:
         small = imresize(band, scale=1 / times, kernel="lanczos3")
         bands.append(small[..., top - first : bottom - first, :])
     return torch.cat(bands, 2)
-
-
-def enlarged_at(maps: Tensor, place: Tensor) -> Tensor:
-    """Maps of a shrunk picture, ``B x C x h x w``, at pixels of the picture: straight lines between its values.
-
-    Args:
-        place: of those pixels, ``B x 2 x H x W``, see :func:`restore.models.survey.place_of`.
-    """
-    where = torch.stack([place[:, 1], place[:, 0]], -1).to(maps) * 2 - 1
-    return F.grid_sample(maps, where, mode="bilinear", padding_mode="border", align_corners=False)
