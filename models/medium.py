@@ -95,6 +95,16 @@ class MediumNet(GuidedNet):
         picture = self.refine(torch.cat([inverted, x[:, :3]], 1))
         return {"picture": picture, "inverted": inverted, "transmission": t, "airlight": air}
 
+    def surveyed(self, seen: Tensor) -> Tensor:
+        """t as it was surveyed from afar, ``B x 1 or 3 x 16 x 16``, before windows correct it.
+
+        Raises:
+            ValueError: a network without a survey.
+        """
+        if not isinstance(self.looker, Survey):
+            raise ValueError("expected a network with a survey")
+        return _transmission(self.looker.split(seen)[1])
+
     def invert(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """J, transmission (``B x 1 or 3 x H x W``) and airlight (``B x 3``) of whole windows."""
         x, place = x[:, :3], x[:, 3:]
@@ -108,11 +118,10 @@ class MediumNet(GuidedNet):
         if self.placed:
             surveyed = at_place(planes, F.avg_pool2d(place, _COARSE))
             corrected = surveyed + self.maps(torch.cat([h, surveyed.to(h)], 1)).float()
-            passed = torch.exp(-F.softplus(corrected - 1))
+            t = _transmission(corrected)
         else:
             # At the start nearly everything arrives: sigmoid(3) = 0.95.
-            passed = torch.sigmoid(self.maps(h).float() + 3)
-        t = _LEAST + (1 - _LEAST) * passed
+            t = _LEAST + (1 - _LEAST) * torch.sigmoid(self.maps(h).float() + 3)
         t = F.interpolate(t, scale_factor=_COARSE, mode="bilinear", align_corners=False)
         gain = torch.exp(seen[:, 3:6].float().clamp(-1, 4)) if self.absorbs else torch.ones_like(air)
         a, g = (v[:, :, None, None] for v in (air, gain))
@@ -121,6 +130,11 @@ class MediumNet(GuidedNet):
         if self.space == "linear":
             return scene.clamp(1e-4, 2).pow(1 / 2.2).to(x.dtype), t, air
         return scene.clamp(-0.5, 1.5).to(x.dtype), t, air
+
+
+def _transmission(planes: Tensor) -> Tensor:
+    """t of planes of a survey; zeros are a thin haze."""
+    return _LEAST + (1 - _LEAST) * torch.exp(-F.softplus(planes.float() - 1))
 
 
 def dark_transmission(x: Tensor, air: Tensor) -> Tensor:

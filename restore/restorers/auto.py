@@ -14,6 +14,7 @@ from restore.errors import UsageError
 from restore.image import array_to_tensor, as_batch
 from restore.models.registry import SHIPPED
 from restore.names import Value
+from restore.restorers.air import HAZY
 from restore.restorers.base import Read, Restorer
 from restore.restorers.composed import COMPOSED, Composed
 from restore.restorers.drops import WET
@@ -78,7 +79,7 @@ class AutoRestorer(Restorer):
         self.there = {*SHIPPED, *METHODS_TABLE, *COMPOSED}
         self.loaded: dict[str, Restorer] = {}
         weights = [(name, entry.sha256) for name, entry in SHIPPED.items()]
-        parts = repr([weights, REMEDIES, WET, MARKED, __version__])
+        parts = repr([weights, REMEDIES, HAZY, WET, MARKED, __version__])
         spec = RestorerSpec(task="any", kind="chosen", description=DESCRIPTION)
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
         super().__init__(NAME, spec, fingerprint=fingerprint, device=device, tile=tile)

@@ -16,6 +16,7 @@ from restore.image import quantise
 from restore.models.looker import WINDOW, Looker
 from restore.models.registry import load_shipped
 from restore.models.statistics import THUMBNAIL, thumbnail
+from restore.restorers.air import HAZY, find_air
 from restore.restorers.base import Read
 from restore.restorers.drops import WET, find_drops
 from restore.restorers.enlarged import SCALES
@@ -39,8 +40,9 @@ _SEVERITY_1, _SEVERITY_0 = 25, 95
 _WHITE = 6.0
 # How sure the first look can make of what another one must confirm: named, not acted upon.
 _SUSPICION = 0.8
-# Streaks and flakes look like scratches.
+# Streaks and flakes look like scratches; their veil and that of water is one of air to who looks for haze.
 _LIKE_DAMAGE = ("rain", "snow")
+_LIKE_HAZE = ("rain", "snow", "underwater")
 
 
 @cache
@@ -73,9 +75,14 @@ def look(
         elif opinion.decides and not again[0]:
             sure[k] = min(float(sure[k]), _SUSPICION)
 
+    def none_of(others: tuple[str, ...]) -> bool:
+        return all(sure[families.index(f)] < FOUND for f in others)
+
     ask("raindrop", WET, find_drops(windows, device=device))
-    if all(sure[families.index(f)] < FOUND for f in _LIKE_DAMAGE):
+    if none_of(_LIKE_DAMAGE):
         ask("damage", MARKED, find_marks(read, height, width, device=device)[1])
+    if none_of(_LIKE_HAZE):
+        ask("haze", HAZY, find_air(read, height, width, device=device))
     found = []
     for family, confidence, severity in zip(families, sure.tolist(), severe.tolist(), strict=True):
         if confidence >= FOUND:

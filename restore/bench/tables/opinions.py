@@ -1,7 +1,8 @@
-"""How often the finders of marks and of drops take pictures for covered: clean ones, shrunk ones, and degraded ones.
+"""How often the finders of marks, drops and haze take pictures for covered: clean ones, shrunk ones, degraded ones.
 
 ``python -m restore.bench.tables.opinions --data PHOTOGRAPHS --json FILE --markdown FILE`` is what the limits of
-:mod:`restore.restorers.marks` and :mod:`restore.restorers.drops` are chosen from, on photographs of no benchmark.
+:mod:`restore.restorers.marks`, :mod:`restore.restorers.drops` and :mod:`restore.restorers.air` are chosen from, on
+photographs of no benchmark.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from restore.image import array_to_tensor, quantise
 from restore.report import Column, markdown_table
 from restore.report.environment import environment
 from restore.report.write import write_report
+from restore.restorers.air import HAZY, find_air
 from restore.restorers.drops import WET, find_drops
 from restore.restorers.look import look_windows
 from restore.restorers.marks import MARKED, find_marks
@@ -33,14 +35,17 @@ KERNELS = ("lanczos", "box", "linear")
 DEGRADED = (
     "scratches:severity=3", "scratches:severity=3,direction=film", "dust:severity=3", "crease:severity=3",
     "raindrop:severity=1", "raindrop:severity=3", "raindrop:severity=5", "rain:severity=3", "snow:severity=3",
-    "noise:severity=3", "jpeg:severity=3",
+    "haze:severity=1", "haze:severity=3", "fog:severity=3", "sandstorm:severity=3", "underwater:severity=3",
+    "lowlight:severity=3", "blur:severity=3", "noise:severity=3", "jpeg:severity=3",
 )  # fmt: skip
-OPINIONS = {"marked": MARKED, "wet": WET}
+OPINIONS = {"marked": MARKED, "wet": WET, "hazy": HAZY}
 COLUMNS = (
     Column("condition", "pictures"),
     Column("marked", "marked %", 1),
     Column("marked_if_suspected", "if suspected %", 1),
     Column("wet", "wet %", 1),
+    Column("hazy", "hazy %", 1),
+    Column("hazy_if_suspected", "if suspected %", 1),
     Column("pictures", "number", 0),
 )
 
@@ -63,10 +68,10 @@ def run_opinions(folder: Path, *, limit: int | None = None, side: int = 192, see
             likely = {
                 "marked": _marks(x),
                 "wet": find_drops(look_windows(_reader(x), *x.shape[-2:]), device=x.device),
+                "hazy": find_air(_reader(x), *x.shape[-2:], device=x.device),
             }
             for name, map_ in likely.items():
-                share = float((map_ > OPINIONS[name].pixel).float().mean())
-                shares.setdefault(condition, {}).setdefault(name, []).append(share)
+                shares.setdefault(condition, {}).setdefault(name, []).append(OPINIONS[name].share(map_))
     return {
         "schema": 1,
         "data": {"folder": folder.resolve().name, "pictures": len(files), "side": side, "seed": seed},
@@ -110,6 +115,8 @@ def _summary(condition: str, found: dict[str, list[float]]) -> dict[str, Any]:
         "marked": passed("marked", MARKED.alone),
         "marked_if_suspected": passed("marked", MARKED.agreed),
         "wet": passed("wet", WET.alone),
+        "hazy": passed("hazy", HAZY.alone),
+        "hazy_if_suspected": passed("hazy", HAZY.agreed),
         "pictures": len(found["wet"]),
     }
 
