@@ -144,7 +144,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "raindrop": Shipped(
         "raindrop",
-        "ee159c4564223285f15354fc8c44023e2da477531692fade4aea5595c7ddf187",
+        "7242c8669cf9890d4b09534d7b3e69b5cc950096e677ac1d4d37c49bce76277d",
         "drops on the lens or the window: found, then filled",
     ),
     "enlighten": Shipped(
