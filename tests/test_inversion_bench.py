@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 
 from restore.bench.tables.editing import walk_numbers, width_of
 from restore.bench.tables.inversion import Plan, run
-from restore.bench.tables.inversion_page import markdown, summarise
+from restore.bench.tables.inversion_page import beside, markdown, summarise
 from restore.bench.tables.inversion_pictures import digits, ellipses, fundus, shifted
 from restore.bench.tables.inversion_prior import prior_rows
 from restore.errors import UsageError
@@ -81,6 +83,24 @@ def test_a_table_in_miniature(net: StyleGAN2, data: Path) -> None:
     assert [row["condition"] for row in some["summary"]] == ["digits"]
     with pytest.raises(UsageError, match="nonsense"):
         run(net, "shifts", data, Plan(methods=("tv",), count=2, steps=2, only=("nonsense",)))
+
+
+def test_methods_measured_later_stand_beside_the_others_of_one_protocol(
+    net: StyleGAN2, data: Path, tmp_path: Path
+) -> None:
+    plan = Plan(methods=("tv", "csgm"), count=2, steps=2, only=("translate:by=0",))
+    first = run(net, "shifts", data, plan) | {"generator": "g"}
+    (tmp_path / "first.json").write_text(json.dumps({k: v for k, v in first.items() if k != "rows"}))
+    later = run(net, "shifts", data, replace(plan, methods=("csgm", "pgd"))) | {"generator": "g"}
+    both = beside(later, tmp_path / "first.json")
+    assert [s["method"] for s in both["summary"]] == ["tv", "csgm", "pgd"]
+    assert list(both["protocol"]["methods"]) == ["tv", "csgm", "pgd"] and len(both["beside"]) == 1
+    assert "| tv" in markdown(both) and "| pgd" in markdown(both)
+    for other in (replace(plan, steps=3), replace(plan, only=("rotate:by=10",))):
+        with pytest.raises(UsageError, match="measured otherwise"):
+            beside(run(net, "shifts", data, other) | {"generator": "g"}, tmp_path / "first.json")
+    with pytest.raises(UsageError, match="no such table"):
+        beside(later, tmp_path / "nothing.json")
 
 
 def test_the_prior_without_a_generator_answers_what_the_table_asks() -> None:

@@ -27,7 +27,7 @@ from typing import Any
 from torch import Tensor
 
 from restore.bench.tables import inversion_prior
-from restore.bench.tables.inversion_page import markdown, summarise
+from restore.bench.tables.inversion_page import beside, markdown, summarise
 from restore.bench.tables.inversion_pictures import SHIFTS, digits, ellipses, fundus, held_out, shifted
 from restore.bench.tables.inversion_speed import speed, speed_markdown
 from restore.degradations import sample as draw
@@ -80,11 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("table", choices=("shifts", "tasks", "speed"))
     p.add_argument("--data", type=Path, default=Path(), help="an IDX set, or a folder with train/ and test/")
     p.add_argument("--generator", type=Path, help="default: the shipped one")
-    p.add_argument(
-        "--methods",
-        default=";".join(EVERYBODY),
-        help="separated by semicolons",
-    )
+    p.add_argument("--methods", default=";".join(EVERYBODY), help="separated by semicolons")
     p.add_argument("--count", type=int, default=32)
     p.add_argument("--steps", type=int, default=600)
     p.add_argument("--seconds", type=float, help="for all pictures of a cell, instead of equal steps")
@@ -99,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--json", type=Path)
     p.add_argument("--rows", action="store_true", help="every picture in the JSON too, not means alone")
     p.add_argument("--markdown", type=Path)
+    p.add_argument(
+        "--beside", type=Path, help="a JSON of other methods on the same, which become columns here"
+    )
     a = p.parse_args(arguments)
     plan = Plan(
         methods=tuple(m.strip() for m in a.methods.split(";") if m.strip()),
@@ -120,10 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(text)
             return 0
         result = run(net, a.table, a.data, plan, fill=a.fill, report=_say)
+        result["generator"] = header.get("sha256") or header.get("name")
+        result = beside(result, a.beside) if a.beside else result
     except RestoreError as error:
         _say(f"error: {error}")
         return error.exit_code
-    result["generator"] = header.get("sha256") or header.get("name")
     text = markdown(result)
     kept = result if a.rows else {k: v for k, v in result.items() if k != "rows"}
     write_report(kept, text, json=a.json, markdown=a.markdown)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from restore.errors import UsageError
 from restore.report import Column, markdown_table
 
 
@@ -28,6 +31,35 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             half = float(t.ppf(0.975, len(values) - 1) * values.std() / math.sqrt(len(values)))
         made.append({"condition": condition, "method": method, "n": len(members), "psnr_ci": half, **means})
     return made
+
+
+def beside(result: dict[str, Any], path: Path) -> dict[str, Any]:
+    """``result`` with the methods of an earlier one in columns before its own; what both have is taken from ``result``.
+
+    Raises:
+        UsageError: not such a file, or one of other pictures, steps, conditions or another generator.
+    """
+    try:
+        earlier = json.loads(path.read_text("utf-8"))
+        same = all(earlier[k] == result[k] for k in ("table", "generator"))
+        here, there = ({k: v for k, v in r["protocol"].items() if k != "methods"} for r in (result, earlier))
+        cells = [{s["condition"] for s in r["summary"]} for r in (result, earlier)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} holds no such table: {error}") from error
+    if not same or here != there or cells[0] != cells[1]:
+        raise UsageError(
+            f"{path} was measured otherwise: expected the protocol {here}, got {there}",
+            hint="the same --data, --generator, --count, --steps, --seed, --rates and --only",
+        )
+    methods = result["protocol"]["methods"]
+    kept = [s for s in earlier["summary"] if s["method"] not in methods]
+    both = {k: v for k, v in earlier["protocol"]["methods"].items() if k not in methods} | methods
+    return {
+        **result,
+        "protocol": {**result["protocol"], "methods": both},
+        "summary": kept + result["summary"],
+        "beside": [*earlier.get("beside", []), earlier["environment"]],
+    }
 
 
 def markdown(result: dict[str, Any]) -> str:
