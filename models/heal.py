@@ -88,20 +88,19 @@ class HealNet(nn.Module):
         logits = self.detect(whole)
         if parts == "mask":
             return logits[..., :height, :width]
-        mask = torch.sigmoid(logits.float())
-        told = torch.cat([whole, mask.to(whole.dtype), *self.membrane(whole, mask, height, width)], 1)
-        if self.gated:
-            filled = whole - largest(mask, _RIM).to(whole.dtype) * self.fill.residual(told).to(whole.dtype)
-        else:
-            filled = self.fill(told)
-        picture = filled[..., :height, :width]
+        picture = (whole - self.taken_off(whole, logits).to(whole.dtype))[..., :height, :width]
         return {"picture": picture, "mask": logits[..., :height, :width]} if parts else picture
 
-    def membrane(self, whole: Tensor, mask: Tensor, height: int, width: int) -> list[Tensor]:
-        """The picture, padded from ``height`` and ``width``, filled smoothly under the mask; nothing if not asked."""
-        if not self.smooth:
-            return []
-        hole = (largest(mask.detach(), 1) > 0.5).float()
-        hole[..., height:, :] = 1
-        hole[..., width:] = 1
-        return [pull_push(whole.float(), hole, levels=_LEVELS).to(whole.dtype)]
+    def residual(self, whole: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """``x - y`` for sides that are multiples of ``self.multiple``: what an engine may compute in low precision."""
+        return self.taken_off(whole, self.detect(whole))
+
+    def taken_off(self, whole: Tensor, logits: Tensor) -> Tensor:
+        """``g f(x, m)`` of a picture whose sides are such multiples, and d's answer to it."""
+        mask = torch.sigmoid(logits.float())
+        told = [whole, mask.to(whole.dtype)]
+        if self.smooth:
+            hole = (largest(mask.detach(), 1) > 0.5).float()
+            told.append(pull_push(whole.float(), hole, levels=_LEVELS).to(whole.dtype))
+        removed = self.fill.residual(torch.cat(told, 1))
+        return largest(mask, _RIM).to(removed.dtype) * removed if self.gated else removed

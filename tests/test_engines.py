@@ -82,13 +82,16 @@ def test_a_picture_that_grows_keeps_its_enlargement_in_torch() -> None:
         assert (made - expected).abs().max() < 1e-4 < (plain - expected).abs().max()
 
 
-def test_the_shipped_denoiser_is_equal_in_windows(photo: np.ndarray) -> None:
-    noisy, _ = restore.degrade(photo.astype(np.float32) / 255, "noise:sigma=25")
-    options = {"device": "cpu", "precision": "fp32", "sigma": 25}
-    plain = restore.load("denoise", engine="torch", **options)(noisy)
-    other = restore.load("denoise", engine="onnxruntime", tile=128, **options)
-    assert other.spec.engine == "onnxruntime" and np.abs(other(noisy) - plain).max() < 1e-3
-    assert other.fingerprint != restore.load("denoise", engine="torch", **options).fingerprint
+@pytest.mark.parametrize(
+    ("name", "degradation"), [("denoise:sigma=25", "noise:sigma=25"), ("raindrop", "raindrop")]
+)
+def test_shipped_networks_are_equal_in_windows(name: str, degradation: str, photo: np.ndarray) -> None:
+    damaged, _ = restore.degrade(photo.astype(np.float32) / 255, degradation)
+    options = {"device": "cpu", "precision": "fp32"}
+    plain = restore.load(name, engine="torch", **options)(damaged)
+    other = restore.load(name, engine="onnxruntime", tile=128, **options)
+    assert other.spec.engine == "onnxruntime" and np.abs(other(damaged) - plain).max() < 1e-3
+    assert other.fingerprint != restore.load(name, engine="torch", **options).fingerprint
 
 
 def test_gradients_go_through_torch() -> None:

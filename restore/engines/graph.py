@@ -109,6 +109,8 @@ def to_onnx(module: nn.Module, *, channels: int, conditions: int, sides: tuple[i
         raise UsageError(
             "ONNX files need the package onnx", hint="pip install 'restore-kit[onnxruntime]'"
         ) from error
+    # The exporter hands every argument of `forward` over by place, those that have no place too.
+    plain = module if isinstance(module, _Method) else _Method(module, "forward")
     file = io.BytesIO()
     try:
         with torch.no_grad(), _silent(), warnings.catch_warnings():
@@ -116,7 +118,7 @@ def to_onnx(module: nn.Module, *, channels: int, conditions: int, sides: tuple[i
             # six and needs a compiler's worth of packages, and both give graphs of the same speed.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                module.eval(),
+                plain.eval(),
                 tuple(example),
                 file,  # type: ignore[arg-type]  # the old exporter takes it
                 dynamo=False,
