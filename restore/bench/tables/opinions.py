@@ -42,10 +42,10 @@ OPINIONS = {"marked": MARKED, "wet": WET, "hazy": HAZY}
 COLUMNS = (
     Column("condition", "pictures"),
     Column("marked", "marked %", 1),
-    Column("marked_if_suspected", "if suspected %", 1),
+    Column("marked_if_suspected", "marked if suspected %", 1),
     Column("wet", "wet %", 1),
     Column("hazy", "hazy %", 1),
-    Column("hazy_if_suspected", "if suspected %", 1),
+    Column("hazy_if_suspected", "hazy if suspected %", 1),
     Column("pictures", "number", 0),
 )
 
