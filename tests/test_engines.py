@@ -208,6 +208,14 @@ def test_an_exported_file_computes_the_whole_network(tmp_path: Path, photo: np.n
     made = session.run(None, {"image": x, "conditions": np.full((1, 1), 25 / 255, np.float32)})[0]
     net = restore.load("denoise:sigma=25", engine="torch", precision="fp32", device="cpu")
     assert np.abs(made - net(torch.from_numpy(x)).numpy()).max() < 1e-4
+    export("inpaint", out=tmp_path / "i.onnx")
+    hole = np.zeros((1, 1, *x.shape[2:]), np.float32)
+    hole[..., 10:20, 30:50] = 1
+    filled = onnxruntime.InferenceSession(tmp_path / "i.onnx").run(
+        None, {"image": np.concatenate([x, hole], 1)}
+    )[0]
+    asked = restore.load("inpaint", engine="torch", precision="fp32", device="cpu")
+    assert np.abs(filled - asked(torch.from_numpy(x), mask=hole[0, 0] > 0).numpy()).max() < 1e-4
     with pytest.raises(UsageError, match="is no network"):
         export("identity", out=tmp_path / "b.onnx")
     with pytest.raises(UsageError, match="with every picture"):

@@ -25,8 +25,9 @@ def export(
 ) -> None:
     """Write a network as ONNX, of any batch and picture size, compared with torch before it is kept.
 
-    The file takes the picture (batch x channels x height x width, [0, 1]) and, as a second input, the numbers
-    the network is told (sigma in units of [0, 1]); its metadata hold licence, training data and hash.
+    The file takes the picture (batch x channels x height x width, [0, 1]; of a network that fills, the mask is
+    the fourth channel) and, as a second input, the numbers the network is told (sigma in units of [0, 1]); its
+    metadata hold licence, training data and hash.
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
@@ -57,6 +58,7 @@ def export(
         "radius": spec.radius,
         "multiple": spec.multiple,
         "conditions": list(spec.takes),
+        "mask": spec.mask,
         "fingerprint": restorer.fingerprint,
         "made_with": f"restore-kit {__version__}",
         **{key: value for key, value in getattr(restorer, "header", {}).items() if key in KEPT},
