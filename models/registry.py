@@ -124,7 +124,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "inpaint": Shipped(
         "inpaint",
-        "bf50b2dc7e5a5a4aeb96f9188e53b116eb1470687b94614f65702b9055d10fa8",
+        "e5ef04701ab863c453db4351ce35439652f77f2d4695caa4d1a70ee8f238132f",
         "holes, filled where a mask says so",
     ),
     "underwater": Shipped(
