@@ -96,11 +96,11 @@ class HealNet(nn.Module):
         return self.taken_off(whole, self.detect(whole))
 
     def taken_off(self, whole: Tensor, logits: Tensor) -> Tensor:
-        """``g f(x, m)`` of a picture whose sides are such multiples, and d's answer to it."""
+        """``g f(x, m)`` of a picture whose sides are multiples of ``self.multiple``, given d's answer to it."""
         mask = torch.sigmoid(logits.float())
         told = [whole, mask.to(whole.dtype)]
         if self.smooth:
-            hole = (largest(mask.detach(), 1) > 0.5).float()
+            hole = (largest(mask, 1) > 0.5).float()
             told.append(pull_push(whole.float(), hole, levels=_LEVELS).to(whole.dtype))
         removed = self.fill.residual(torch.cat(told, 1))
         return largest(mask, _RIM).to(removed.dtype) * removed if self.gated else removed

@@ -160,11 +160,8 @@ def test_trains_from_a_recipe(architecture: str, samples: Path, tmp_path: Path) 
     start = tmp_path / "start.safetensors"
     plain = ResUNet(widths=(8, 8), blocks=(1, 1), conditions=1)
     save_weights(start, plain.state_dict(), {"architecture": "resunet", "config": {}})
-    init = (
-        None if architecture == "stain" else start
-    )  # what it shares with the others is not worth taking over
     result = train(
-        config_of(architecture), samples, tmp_path / "run", device="cpu", init=init, report=lines.append
+        config_of(architecture), samples, tmp_path / "run", device="cpu", init=start, report=lines.append
     )
     assert result.best > 5 and any("gain" in line for line in lines)
 

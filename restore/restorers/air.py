@@ -13,9 +13,9 @@ from restore.restorers.second import SecondOpinion
 from restore.tiling import Read
 
 NETWORK = "dehaze"
-# On BSDS500 the mean share of light that was taken is below .15 on 98 % of the clean pictures, of 50 hazy ones above
-# .13 at severity 1 (half of them above .25) and above .28 at severity 3: models/zoo/looker/opinions.md. So it decides;
-# the first look alone saw few thin hazes, and took a pale picture for a thick one.
+# The mean share of light that was taken. Of 80 clean photographs none passes `alone` and 6 % pass `agreed`; of hazy ones
+# 32 and 98 % do at severity 1, 98 and 100 % at severity 3: models/zoo/looker/opinions.md. So it decides; the first
+# look by itself is too unsure of every fourth haze.
 HAZY = SecondOpinion(alone=0.32, agreed=0.15, severity_3=0.41, decides=True)
 
 
