@@ -13,9 +13,9 @@ from restore.restorers.second import SecondOpinion
 from restore.tiling import Read
 
 NETWORK = "dehaze"
-# The mean share of light that was taken. Of 80 clean photographs none passes `alone` and 6 % pass `agreed`; of hazy ones
-# 32 and 98 % do at severity 1, 98 and 100 % at severity 3: models/zoo/looker/opinions.md. So it decides; the first
-# look by itself is too unsure of every fourth haze.
+# The mean share of light that was taken. Of 80 clean photographs none passes `alone` and 6 % pass `agreed`; of hazy
+# ones 32 and 98 % do at severity 1, 98 and 100 % at severity 3: models/zoo/looker/opinions.md. So it decides; the
+# first look by itself is too unsure of every fourth haze.
 HAZY = SecondOpinion(alone=0.32, agreed=0.15, severity_3=0.41, decides=True)
 
 
