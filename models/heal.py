@@ -19,6 +19,8 @@ from restore.models.windows import largest
 
 # How far around what was found the gate is open, pixels.
 _RIM = 2
+# Side of its windows: it sees 292 pixels around every one, so that of smaller windows more than half would be border.
+_WINDOW = 2048
 # Halvings of the smooth filling: drops are not as large as holes can be.
 _LEVELS = 4
 
@@ -64,7 +66,13 @@ class HealNet(nn.Module):
 
     def spec(self, *, task: str, conditions: tuple[str, ...]) -> ModelSpec:
         """This network's face; the radius follows from the layers."""
-        return ModelSpec(task=task, multiple=self.multiple, radius=self.radius, conditions=conditions)
+        return ModelSpec(
+            task=task,
+            multiple=self.multiple,
+            radius=self.radius,
+            conditions=conditions,
+            window=_WINDOW,
+        )
 
     def grown_from(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a plain ResUNet become those of f, which does not look at the mask yet; those of a HealNet with

@@ -16,6 +16,8 @@ from restore.tiling import Read
 class GuidedRestorer(LearnedRestorer):
     """A network that looks at the whole picture once and tells its windows what it saw."""
 
+    by_engines = False
+
     def look(self, read: Read, height: int, width: int) -> Tensor:
         """What the network says of the whole picture, ``B x N``; the same for all windows."""
         net: Any = self.net

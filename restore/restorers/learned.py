@@ -26,7 +26,12 @@ class LearnedRestorer(Restorer):
 
     ``sigma`` (in units of 255) is estimated from the picture where it is not given. ``turns`` (1, 2, 4 or 8) is how
     many positions of the picture are restored and averaged, see :func:`restore.restorers.turns.mean_of_turns`.
+
+    Attributes:
+        by_engines: whether engines other than torch compute it; they hand over a picture and numbers, nothing else.
     """
+
+    by_engines = True
 
     def __init__(
         self,

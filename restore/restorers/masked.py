@@ -16,6 +16,7 @@ from restore.tiling import Read
 class MaskedRestorer(LearnedRestorer):
     """A network that fills what a mask, the last channel of its windows, says is missing."""
 
+    by_engines = False
     channels = 4  # of what the network is given
 
     def look(self, read: Read, height: int, width: int) -> None:

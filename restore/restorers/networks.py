@@ -11,10 +11,12 @@ from torch import nn
 from restore.engines import choose
 from restore.errors import UsageError
 from restore.models.deconvolve import DeconvolveNet
+from restore.models.heal import HealNet
 from restore.models.registry import SHIPPED, load_file, load_shipped
 from restore.models.spec import ModelSpec
 from restore.names import Value
 from restore.restorers.guided import GuidedRestorer
+from restore.restorers.healed import HealRestorer
 from restore.restorers.learned import LearnedRestorer
 from restore.restorers.masked import MaskedRestorer
 from restore.restorers.shake import ShakeRestorer
@@ -24,6 +26,8 @@ from restore.restorers.values import check_values
 def _kind(net: nn.Module, about: ModelSpec) -> type[LearnedRestorer]:
     if isinstance(net, DeconvolveNet):
         return ShakeRestorer
+    if isinstance(net, HealNet):
+        return HealRestorer
     return MaskedRestorer if about.mask else GuidedRestorer if about.looks else LearnedRestorer
 
 
@@ -67,7 +71,7 @@ def load_learned(
         )
     kind = _kind(net, about)
     check_values(name, values, values_of(net, header))
-    if kind is not LearnedRestorer:  # the engines hand over a picture and numbers, nothing else
+    if not kind.by_engines:
         if engine not in ("auto", "torch"):
             raise UsageError(f"{name} is computed by torch only", hint="--engine torch")
         engine = "torch"
