@@ -17,7 +17,6 @@ from scipy import ndimage
 from torch import Tensor
 
 from restore.models.heal import HealNet
-from restore.models.resunet import pad_to
 from restore.models.windows import largest
 from restore.restorers.learned import LearnedRestorer
 from restore.restorers.patch import Patch, patched
@@ -69,16 +68,23 @@ class HealRestorer(LearnedRestorer):
         """What is to be laid over the picture from the copy that is ``times`` smaller."""
         small = shrunk(read, height, width, times)
         channels, (h, w) = small.shape[1], small.shape[-2:]
-        both = self._tiled(self._found_and_filled, small, channels + 1, self.spec.radius)
+        both = self._tiled(self._found_and_filled, _of(small), h, w, channels + 1, self.spec.radius)
         picture, likely = both[:, :channels], both[:, channels:]
         things = [_things(one[0].cpu().numpy()) for one in likely]
         if not any(len(names) for _, names in things):
             return None
-        larger = shrunk(read, height, width, times // 2)
+        if times > 2:  # else it is the picture itself, which is read by windows
+            larger = shrunk(read, height, width, times // 2)
+            read, (height, width) = _of(larger), larger.shape[-2:]
         seen = self._tiled(
-            lambda x, _: (self._likely(x) > _LIKELY).float(), larger, 1, self.net.detect.radius
+            lambda x, _: (self._likely(x) > _LIKELY).float(),
+            read,
+            height,
+            width,
+            1,
+            self.net.detect.radius,
+            pool=2,
         )
-        seen = F.avg_pool2d(pad_to(seen, 2), 2)[..., :h, :w]
         holes = [_chosen(*found, one[0].cpu().numpy()) for found, one in zip(things, seen, strict=True)]
         if not any(hole.any() for hole in holes):
             return None
@@ -86,18 +92,28 @@ class HealRestorer(LearnedRestorer):
         return Patch(times, picture, weight)
 
     def _tiled(
-        self, function: Callable[[Tensor, bool], Tensor], picture: Tensor, channels: int, radius: int
+        self,
+        function: Callable[[Tensor, bool], Tensor],
+        read: Read,
+        height: int,
+        width: int,
+        channels: int,
+        radius: int,
+        *,
+        pool: int = 1,
     ) -> Tensor:
-        """``function`` of a window, and of whether it must be exact, over a picture that is in memory."""
-        height, width = picture.shape[-2:]
-        made = picture.new_empty((len(picture), channels, height, width))
+        """``function`` of a window, and of whether it must be exact, over a picture; means over squares of ``pool``."""
+        size = -(-height // pool), -(-width // pool)
+        made = torch.empty((read(0, 1, 0, 1).shape[0], channels, *size), device=self.device)
 
         def write(top: int, left: int, y: Tensor) -> None:
+            y = F.avg_pool2d(y, pool, ceil_mode=True) if pool > 1 else y
+            top, left = top // pool, left // pool
             made[..., top : top + y.shape[-2], left : left + y.shape[-1]] = y
 
         run_tiled(
             lambda x: function(x, False),
-            lambda top, bottom, left, right: picture[..., top:bottom, left:right],
+            read,
             write,
             height=height,
             width=width,
@@ -122,6 +138,10 @@ class HealRestorer(LearnedRestorer):
         with autocast(self.device, "fp32" if exact else self.spec.precision):
             y = self.net(_rgb(x)).float()
         return torch.cat([y if x.shape[1] == 3 else y.mean(1, keepdim=True), likely], 1)
+
+
+def _of(picture: Tensor) -> Read:
+    return lambda top, bottom, left, right: picture[..., top:bottom, left:right]
 
 
 def _rgb(x: Tensor) -> Tensor:
