@@ -92,7 +92,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "sr-x2": Shipped(
         "upscale",
-        "d030d0975be1ca37b35f13faa53a597d8542b4948833322507c806ff03bdc9d2",
+        "fe185335b0d10357ce54ab18a361c441638761eab5b9bd325ba76a95936695ac",
         "twice as large, of clean pictures",
     ),
     "dehaze": Shipped(
