@@ -34,6 +34,7 @@ from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
 from restore.models.vdsr import VDSR
 from restore.models.wavemix import WaveMix
 from restore.models.weights import load_into, read_weights
+from restore.models.worth import Worth
 
 ZOO = Path(__file__).parent / "zoo"
 
@@ -51,6 +52,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "stylegan2": StyleGAN2,
     "stylegan2-discriminator": StyleGAN2Discriminator,
     "looker": Looker,
+    "worth": Worth,
     "curve": CurveNet,
     "pyramid": PyramidGenerator,
     "mlp": PatchMLP,
@@ -171,6 +173,11 @@ SHIPPED: dict[str, Shipped] = {
         "estimate",
         "723c9fb468d1a70232ca728ca147b366d004174f0a60106e9d52b64c324f80b8",
         "how strong the noise of a picture is; asked by restorers that need to know",
+    ),
+    "worth": Shipped(
+        "estimate",
+        "3f3896ee8e3616379ee67d98eacce00aa88ca50e584e2bcef30318016dfe6a23",
+        "whether what was found on a photograph is worth filling; asked by oldphoto",
     ),
     "marks": Shipped(
         "estimate",

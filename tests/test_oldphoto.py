@@ -13,12 +13,15 @@ from torch import Tensor
 
 import restore
 from restore.errors import ConfigError, UsageError, WeightsError
-from restore.models.registry import SHIPPED, build
+from restore.models.registry import SHIPPED, ZOO, build
 from restore.models.weights import read_weights
 from restore.models.windows import largest
+from restore.models.worth import FEATURES
 from restore.resample import imresize
 from restore.restorers import Restorer, found, marks, names, shrunk
 from restore.restorers.composed import COMPOSED
+from restore.restorers.things import things_on
+from restore.train import worth
 from restore.train.config import Config
 from restore.train.recipe import make_recipe
 from restore.train.run import train
@@ -66,6 +69,9 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     for module in (found, marks):
         monkeypatch.setattr(module, "shipped_finder", lambda device: (finder, "made here"))
     monkeypatch.setattr(shrunk, "SIDE", 120)
+    judge = build("worth", {}).eval()
+    torch.nn.init.constant_(judge.head[-1].bias, 50)  # type: ignore[index, union-attr, arg-type]
+    monkeypatch.setattr(found, "shipped_judge", lambda: (judge, "made here"))
 
     def loaded(tile: int | None = None, **values: Any) -> Restorer:
         options: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -93,6 +99,50 @@ def test_marks_are_filled_and_nothing_else_is_touched(
     for value in (0, 1, "much"):
         with pytest.raises(UsageError, match="sure"):
             loaded(sure=value)
+    torch.nn.init.constant_(judge.head[-1].bias, -50)  # type: ignore[index, union-attr, arg-type]
+    assert torch.equal(loaded(sure=0.5)(x), x)
+
+
+def test_things_are_named_and_told_apart() -> None:
+    x = torch.full((3, 40, 60), 0.4) + 0.01 * torch.rand(
+        3, 40, 60, generator=torch.Generator().manual_seed(0)
+    )
+    filled, likely = x.clone(), torch.zeros(40, 60)
+    x[:, 5:35, 10:12] = 0.9  # a white bar, surely found
+    likely[5:35, 10:12] = 0.99
+    likely[20:23, 40:43] = 0.6  # something that is hardly there
+    likely[30, 50] = 0.2
+    hole = largest((likely > 0.5).float()[None, None], 1)[0, 0]
+    bar, spot = 1, 2
+    named = things_on(x, filled, likely, hole, sure=0.5)
+    assert len(named) == 2 and np.array_equal(named.named > 0, hole.numpy() > 0)
+    assert set(np.unique(named.named[4:36, 9:13])) == {bar} and set(np.unique(named.named[19:24, 39:44])) == {
+        spot
+    }
+    told = named.features
+    assert told.shape == (2, FEATURES) and told.isfinite().all()
+    assert (
+        told[0, 0] > told[1, 0] + 3 and told[0, 9] == 1 and told[0, 15] == 0
+    )  # farther from its filling, lighter
+    assert torch.allclose(told[:, 4].exp(), torch.tensor([32 * 4.0, 25.0]), rtol=1e-3)  # pixels
+    assert len(things_on(x, x, torch.zeros(40, 60), torch.zeros(40, 60), sure=0.5)) == 0
+
+
+def test_what_is_worth_filling_is_fitted_and_goes_on_where_it_stopped(samples: Path, tmp_path: Path) -> None:
+    given = ["--data", str(samples), "--out", str(tmp_path), "--set", "steps=10", "--set", "batch=2"]
+    given += ["--set", "crop=96", "--set", "hold_out=1", "--set", "long_sides=[]", "--set", "min_side=96"]
+    given += ["--set", 'degradation=["scratches:severity=4"]', "--set", "clean_share=0"]
+    recipe = str(ZOO / "worth" / "recipe.toml")
+    assert worth.main([recipe, *given]) == 0
+    weights, header = read_weights(tmp_path / "best.safetensors")
+    scores = header["validation"]
+    assert scores["oracle"] >= scores["chosen"] > -1 and scores["oracle"] > scores["filled"]
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert len(kept) == 2 and worth.main([recipe, *given]) == 0
+    assert kept == {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    again = read_weights(tmp_path / "best.safetensors")[0]
+    assert all(torch.equal(again[k], v) for k, v in weights.items())
+    assert worth.main([str(ZOO / "marks" / "recipe.toml"), *given]) == 2
 
 
 def test_without_weights_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

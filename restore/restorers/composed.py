@@ -42,7 +42,7 @@ TABLE: dict[str, Composed] = {
         "learned",
         found.DESCRIPTION,
         takes=("sure",),
-        needs=(marks.FINDER, found.FILLER),
+        needs=(marks.FINDER, found.FILLER, found.JUDGE),
     ),
 }
 # Those that are there: all that they need is shipped.

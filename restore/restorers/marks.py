@@ -32,8 +32,13 @@ def shipped_finder(device: torch.device) -> tuple[Finder, str]:
 
 def find_marks(read: Read, height: int, width: int, *, device: torch.device) -> tuple[int, Tensor]:
     """By how much the picture was shrunk, and ``B x 1 x h x w``: how likely every pixel of that is marked."""
-    net, _ = shipped_finder(device)
     times = times_to_shrink(height, width)
+    return times, marked(shrunk(read, height, width, times), device=device)
+
+
+def marked(small: Tensor, *, device: torch.device) -> Tensor:
+    """``B x 1 x h x w``: how likely every pixel of a picture, shrunk for it, is marked."""
+    net, _ = shipped_finder(device)
     # In float32: whether a pixel is filled must not hang on the processor's short numbers.
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
-        return times, net(shrunk(read, height, width, times).expand(-1, 3, -1, -1)).sigmoid()
+        return net(small.expand(-1, 3, -1, -1)).sigmoid()

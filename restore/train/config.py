@@ -15,7 +15,7 @@ from restore.models.registry import ARCHITECTURES
 from restore.train.recipe import Recipe, out_of_range
 from restore.train.simulate import simulator
 
-STEPS = ("paired", "estimate", "findings", "find")
+STEPS = ("paired", "estimate", "findings", "find", "worth")
 METRICS = ("psnr", "psnr_y")
 
 # Pixels that a crop of findings is larger than what the network sees, so that block borders start anywhere.

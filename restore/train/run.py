@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from restore.errors import ConfigError
+from restore.errors import ConfigError, UsageError
 from restore.models.finder import Finder
 from restore.models.heal import HealNet
 from restore.models.looker import Looker
@@ -75,9 +75,15 @@ def train(
         around: changes the step, e.g. adds a task's loss (:func:`restore.train.guided.guided`).
 
     Raises:
-        UsageError: ``out`` already holds a run and neither ``resume`` nor another folder is asked for.
+        UsageError: ``out`` already holds a run and neither ``resume`` nor another folder is asked for, or a recipe
+            that another command fits.
         TrainingError: see :func:`restore.train.loop.fit`.
     """
+    if config.step not in STEP_OF:
+        raise UsageError(
+            f"{config.name} is fitted, not trained",
+            hint="python -m restore.train.worth RECIPE --data PHOTOS --out RUN",
+        )
     where = pick_device(device)
     precision = pick_precision(config.precision, where)
     if threads is not None:
