@@ -37,9 +37,6 @@ JUDGE = "worth"
 # How sure the finder must be, and how far around what it found (in pixels of what it saw) is filled too: marks have
 # soft rims.
 SURE, _RIM = 0.5, 1
-# A thing is filled from this logit of the judge on: a chance of one in eight, because what it is unsure of harms little
-# if filled and brings much if not left. On BSDS500, even chances brought .6 dB less where pictures are scratched.
-WORTH = -2.0
 
 
 @cache
@@ -99,7 +96,7 @@ class FoundRestorer(Restorer):
         holes = []
         for things in found:
             with torch.no_grad():
-                worth = np.flatnonzero((judge(things.features) > WORTH).numpy()) + 1
+                worth = np.flatnonzero(judge.chosen(things.features, things.named.size).numpy()) + 1
             holes.append(torch.from_numpy(np.isin(things.named, worth)))
         return times_to_shrink(height, width), torch.stack(holes).float()[:, None].to(small.device)
 

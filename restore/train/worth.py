@@ -25,7 +25,7 @@ from restore.models.registry import build
 from restore.models.weights import save_weights
 from restore.models.worth import Worth
 from restore.restorers import Restorer, load
-from restore.restorers.found import FILLER, SURE, WORTH, find_things
+from restore.restorers.found import FILLER, SURE, find_things
 from restore.train.config import Config
 from restore.train.paired import batch_maker
 from restore.train.recipe import load_recipe
@@ -134,6 +134,15 @@ def _spread(told: dict[str, Tensor], key: str) -> Tensor:
     return told[key][told["picture"].long()]
 
 
+def _chosen(net: Worth, told: dict[str, Tensor]) -> Tensor:
+    """1 where a thing is filled, picture by picture."""
+    made = torch.zeros_like(told["gain"])
+    for number, pixels in enumerate(told["pixels"].tolist()):
+        mine = told["picture"] == number
+        made[mine] = net.chosen(told["features"][mine].float(), int(pixels)).double()
+    return made
+
+
 def gains(told: dict[str, Tensor], chosen: Tensor) -> float:
     """What filling the chosen things brings, in dB of PSNR, mean over pictures (errors of 50 dB and less count as
     that)."""
@@ -166,7 +175,7 @@ def fit_worth(
     )
     choices = {
         "filled": torch.ones_like(held["gain"]),
-        "chosen": (net(held["features"].float()) > WORTH).double(),
+        "chosen": _chosen(net, held),
         "oracle": (held["gain"] > 0).double(),
     }
     scores = {name: gains(held, chosen) for name, chosen in choices.items()}
