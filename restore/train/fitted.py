@@ -7,8 +7,6 @@ the perceptron, scores it on the pictures held out, and writes ``best.safetensor
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,11 +16,12 @@ import torch
 from torch import Tensor
 
 from restore.data.library import Library
-from restore.errors import RestoreError, UsageError
+from restore.errors import UsageError
 from restore.files import atomic_write
 from restore.models.looker import Looker
 from restore.models.registry import build
 from restore.models.weights import save_weights
+from restore.train.command import fit_parser, report_scores
 from restore.train.config import Config
 from restore.train.findings import findings_maker, findings_step, findings_validation
 from restore.train.recipe import load_recipe
@@ -129,22 +128,16 @@ def fit_head(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 0 done, 2 wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m restore.train.fitted", description=__doc__)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of clean photographs")
-    parser.add_argument("--out", type=Path, required=True, help="where samples and weights are kept")
+    parser = fit_parser("restore.train.fitted", __doc__, out="where samples and weights are kept")
     parser.add_argument("--samples", type=int, default=9600)
     parser.add_argument("--epochs", type=int, default=120)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
     given = parser.parse_args(arguments)
-    try:
+
+    def fit() -> dict[str, float]:
         config = load_recipe(Config, given.recipe, ["arch.width=0", *given.set])
-        scores = fit_statistics(config, given.data, given.out, samples=given.samples, epochs=given.epochs)
-    except RestoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(scores))
-    return 0
+        return fit_statistics(config, given.data, given.out, samples=given.samples, epochs=given.epochs)
+
+    return report_scores(fit)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ it brought (a stopped run goes on), fits the perceptron and writes ``best.safete
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -19,13 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.errors import RestoreError, UsageError
+from restore.errors import UsageError
 from restore.files import atomic_write
 from restore.models.registry import build
 from restore.models.weights import save_weights
 from restore.models.worth import Worth
 from restore.restorers import Restorer, load
 from restore.restorers.found import FILLER, SURE, find_things
+from restore.train.command import fit_parser, report_scores
 from restore.train.config import Config
 from restore.train.paired import batch_maker
 from restore.train.recipe import load_recipe
@@ -188,19 +187,12 @@ def fit_worth(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 0 done, 2 wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m restore.train.worth", description=__doc__)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of clean photographs")
-    parser.add_argument("--out", type=Path, required=True, help="where things and weights are kept")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
-    given = parser.parse_args(arguments)
-    try:
-        scores = fit_worth(load_recipe(Config, given.recipe, given.set), given.data, given.out)
-    except RestoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(scores))
-    return 0
+    given = fit_parser("restore.train.worth", __doc__, out="where things and weights are kept").parse_args(
+        arguments
+    )
+    return report_scores(
+        lambda: fit_worth(load_recipe(Config, given.recipe, given.set), given.data, given.out)
+    )
 
 
 if __name__ == "__main__":
