@@ -12,9 +12,9 @@ FEATURES, QUANTILES = 17, 64
 
 # Which of these is the logarithm of a thing's area in pixels.
 AREA = 4
-# Chosen on BSDS500: the logit from which on a thing is filled where things that are worth it rather than not cover .1 %
-# of the picture; e times as much lowers it by one, because one scratch seldom comes alone. Kept between -7 and .7.
-_EVEN, _SHARE, _RANGE = -1.0, 1e-3, (-7.0, 0.7)
+# Chosen on BSDS500: the logit from which on a thing is filled. Where things that are worth it rather than not cover
+# more than .1 % of the picture, every e times as much lowers it by one, because one scratch seldom comes alone.
+_LEAST, _SHARE, _LOWEST = -1.0, 1e-3, -7.0
 
 
 class Worth(nn.Module):
@@ -42,8 +42,8 @@ class Worth(nn.Module):
         """Which of all things on one picture of so many pixels are to be filled: N booleans."""
         logits = self(features)
         sure = float(features[logits > 0, AREA].exp().sum()) / pixels
-        least = _EVEN - math.log((sure + 1e-5) / _SHARE)
-        return logits > min(max(least, _RANGE[0]), _RANGE[1])
+        lower = math.log(max(sure / _SHARE, 1.0))
+        return logits > max(_LEAST - lower, _LOWEST)
 
     def take_quantiles(self, features: Tensor) -> None:
         """Sets the ranks by ``N x FEATURES`` of the training."""
