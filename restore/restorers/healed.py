@@ -17,6 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from restore.models.heal import HealNet
+from restore.models.resunet import pad_to
 from restore.models.windows import largest
 from restore.restorers.learned import LearnedRestorer
 from restore.restorers.patch import Patch, patched
@@ -77,7 +78,7 @@ class HealRestorer(LearnedRestorer):
             larger = shrunk(read, height, width, times // 2)
             read, (height, width) = _of(larger), larger.shape[-2:]
         seen = self._tiled(
-            lambda x, _: (self._likely(x) > _LIKELY).float(),
+            lambda x, _: (self._logits(_rgb(x)).sigmoid() > _LIKELY).float(),
             read,
             height,
             width,
@@ -124,19 +125,22 @@ class HealRestorer(LearnedRestorer):
         )
         return made
 
-    def _likely(self, x: Tensor) -> Tensor:
-        """How likely something lies on a pixel; in float32, so that it does not hang on the processor's short
-        numbers."""
+    def _logits(self, whole: Tensor) -> Tensor:
+        """In float32: how likely something lies on a pixel must not hang on the processor's short numbers."""
         with torch.autocast(self.device.type, enabled=False):
-            return self.net(_rgb(x), parts="mask").sigmoid()
+            return self.net.detect(whole)
 
     def _found_and_filled(self, x: Tensor, exact: bool) -> Tensor:
         """A window healed, and behind its channels how likely something lies there; as it is where nothing does."""
-        likely = self._likely(x)
+        height, width = x.shape[-2:]
+        whole = pad_to(_rgb(x), self.net.multiple)
+        logits = self._logits(whole)
+        likely = logits[..., :height, :width].sigmoid()
         if not bool((likely > _SURE).any()):
             return torch.cat([x, likely], 1)
         with autocast(self.device, "fp32" if exact else self.spec.precision):
-            y = self.net(_rgb(x)).float()
+            y = whole - self.net.taken_off(whole, logits).float()
+        y = y[..., :height, :width]
         return torch.cat([y if x.shape[1] == 3 else y.mean(1, keepdim=True), likely], 1)
 
 
