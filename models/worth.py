@@ -14,7 +14,7 @@ FEATURES, QUANTILES = 17, 64
 AREA = 4
 # Chosen on BSDS500: the logit from which on a thing is filled. Where things that are worth it rather than not cover
 # more than .1 % of the picture, every e times as much lowers it by one, because one scratch seldom comes alone.
-_LEAST, _SHARE, _LOWEST = -1.0, 1e-3, -7.0
+_LEAST, _SHARE = -1.0, 1e-3
 
 
 class Worth(nn.Module):
@@ -43,7 +43,7 @@ class Worth(nn.Module):
         logits = self(features)
         sure = float(features[logits > 0, AREA].exp().sum()) / pixels
         lower = math.log(max(sure / _SHARE, 1.0))
-        return logits > max(_LEAST - lower, _LOWEST)
+        return logits > _LEAST - lower
 
     def take_quantiles(self, features: Tensor) -> None:
         """Sets the ranks by ``N x FEATURES`` of the training."""

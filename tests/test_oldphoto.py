@@ -16,7 +16,7 @@ from restore.errors import ConfigError, UsageError, WeightsError
 from restore.models.registry import SHIPPED, ZOO, build
 from restore.models.weights import read_weights
 from restore.models.windows import largest
-from restore.models.worth import FEATURES
+from restore.models.worth import AREA, FEATURES
 from restore.resample import imresize
 from restore.restorers import Restorer, found, marks, names, shrunk
 from restore.restorers.composed import COMPOSED
@@ -126,6 +126,15 @@ def test_things_are_named_and_told_apart() -> None:
     )  # farther from its filling, lighter
     assert torch.allclose(told[:, 4].exp(), torch.tensor([32 * 4.0, 25.0]), rtol=1e-3)  # pixels
     assert len(things_on(x, x, torch.zeros(40, 60), torch.zeros(40, 60), sure=0.5)) == 0
+
+
+def test_where_much_is_surely_worth_filling_more_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = build("worth", {})
+    monkeypatch.setattr(judge, "forward", lambda features: torch.tensor([2.0, -1.5, -5.0]))
+    features = torch.zeros(3, FEATURES)
+    features[:, AREA] = torch.tensor([400.0, 10.0, 10.0]).log()
+    assert judge.chosen(features, 10_000_000).tolist() == [True, False, False]  # type: ignore[operator]
+    assert judge.chosen(features, 10_000).tolist() == [True, True, False]  # type: ignore[operator]
 
 
 def test_what_is_worth_filling_is_fitted_and_goes_on_where_it_stopped(samples: Path, tmp_path: Path) -> None:
