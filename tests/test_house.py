@@ -17,7 +17,7 @@ FLOORS = [
     {"files", "runtime", "resample", "convolve"},
     {"models", "degradations", "classical"},
     {"data", "losses", "metrics", "report", "tiling", "engines"},
-    {"inverse"},
+    {"inverse", "diagnosis"},
     {"restorers"},
     {"folder", "bench", "train", "downstream"},
     {"api"},
