@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from restore.degradations.base import Degradation
+from restore.degradations.life import LIVES
 from restore.degradations.mixture import Draws, Find, Mixture, Recipe
 from restore.degradations.real_world import BSRGAN, REAL_ESRGAN
 from restore.names import format_name
@@ -117,6 +118,7 @@ MIXTURES: dict[str, Recipe] = {
         worn_print,
         ("blur", "noise", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "mask", "jpeg"),
     ),
+    **LIVES,
 }
 
 

@@ -24,7 +24,9 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         "speckle", "impulse", "line-noise", "film-grain", "dead-pixels", "gaussian_noise", "shot_noise",
         "impulse_noise", "speckle_noise",
     ),
-    "processing": ("demosaic", "clip", "quantise", "banding"),
+    "processing": (
+        "demosaic", "camera-denoise", "sharpen", "tone-curve", "clip", "quantise", "banding",
+    ),
     "resize": ("downsample", "resize", "low-resolution", "pixelate", "imagenet-c-pixelate"),
     "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "avif", "jpeg_compression"),
     "print and storage": (

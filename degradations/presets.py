@@ -25,6 +25,7 @@ from restore.degradations import (
     optics,
     photosites,
     precipitation,
+    processing,
     raw,
     recipe_noise,
     rescale,
@@ -91,6 +92,7 @@ TABLE: dict[str, Degradation] = {
     **imagenet_c.TABLE,
     **optics.TABLE,
     **photosites.TABLE,
+    **processing.TABLE,
     **sensor.TABLE,
 }
 
