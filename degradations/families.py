@@ -21,6 +21,11 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "lowlight": ("lowlight", "lowlight-gamma"),
     "damage": ("scratches", "dust", "crease", "mildew", "scratches:direction=film"),
 }
+# The same families in the looks of pictures from anywhere: mixtures that draw one of many makers for every sample
+# (domain randomisation). What is to work on real pictures is trained on these, with a life after them (``life``).
+WIDE_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "rain": ("varied-rain",),
+}
 # Which families a family brings along by itself: nothing is said about them where it is there.
 BRINGS: Mapping[str, tuple[str, ...]] = {
     "lowlight": ("noise",),

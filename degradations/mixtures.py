@@ -12,6 +12,7 @@ from restore.degradations.base import Degradation
 from restore.degradations.life import LIVES
 from restore.degradations.mixture import Draws, Find, Mixture, Recipe
 from restore.degradations.real_world import BSRGAN, REAL_ESRGAN
+from restore.degradations.varied_weather import VARIED_WEATHER
 from restore.names import format_name
 
 # OneRestore's CDD-11 (Guo et al. 2024): the combinations that it is made of.
@@ -119,6 +120,7 @@ MIXTURES: dict[str, Recipe] = {
         ("blur", "noise", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "mask", "jpeg"),
     ),
     **LIVES,
+    **VARIED_WEATHER,
 }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 # From the scene to the shelf.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "medium": (
-        "haze", "fog", "night-haze", "sandstorm", "rain", "snow", "underwater", "imagenet-c-fog", "imagenet-c-snow",
+        "haze", "fog", "night-haze", "sandstorm", "rain", "rain-streaks",
+        "rain-splashes", "varied-rain", "snow", "underwater", "imagenet-c-fog", "imagenet-c-snow",
         "frost",
     ),
     "lens": (

@@ -33,6 +33,7 @@ from restore.degradations import (
     scratches,
     sensor,
     stains,
+    streaks,
     underwater,
     watermark,
 )
@@ -94,6 +95,7 @@ TABLE: dict[str, Degradation] = {
     **photosites.TABLE,
     **processing.TABLE,
     **sensor.TABLE,
+    **streaks.TABLE,
 }
 
 

@@ -1,0 +1,96 @@
+"""Families in many looks: what the wide table names, and what its makers do to a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+
+from restore.degradations import degradation, mixtures
+from restore.degradations.families import WIDE_FAMILIES
+from restore.degradations.mixtures import MIXTURES
+from restore.degradations.order import OTHER, place_of
+from restore.degradations.stamps import disc_shape, line_shape, scattered, smooth_plane
+from restore.image import array_to_tensor
+from restore.resample import imresize
+
+WIDE = [spec for specs in WIDE_FAMILIES.values() for spec in specs]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Tensor:
+    return imresize(array_to_tensor(data.astronaut()), size=(96, 96), kernel="area")
+
+
+@pytest.mark.parametrize("spec", WIDE)
+def test_every_look_changes_the_picture_keeps_its_size_and_has_a_place(spec: str, photo: Tensor) -> None:
+    d = degradation(spec)
+    assert d.keeps_size and place_of(d.name) != OTHER
+    changed = 0
+    for seed in range(12):
+        y, params = d(photo, generator=generator(seed))
+        assert y.shape == photo.shape and bool(torch.isfinite(y).all())
+        assert params.values["steps"][0], "nothing was drawn"
+        changed += float((y.clamp(0, 1) - photo).abs().mean()) > 2e-3
+        strong, _ = d(photo, severity=4, generator=generator(seed))
+        assert not torch.equal(strong, photo)
+    assert changed >= 11
+
+
+@pytest.mark.parametrize("name", sorted({s.partition(":")[0] for s in WIDE} & set(mixtures())))
+def test_every_maker_of_a_look_is_drawn_sooner_or_later(name: str) -> None:
+    rows = degradation(name).sample((200, 3, 64, 64), generator=generator(2)).values["steps"]
+    assert {r["name"] for row in rows for r in row} == set(MIXTURES[name].needs)
+
+
+def test_a_look_grows_with_its_severity(photo: Tensor) -> None:
+    for spec in WIDE:
+        means = []
+        for severity in (0, 1, 3, 5):
+            runs = [degradation(spec)(photo, severity=severity, generator=generator(s))[0] for s in range(10)]
+            means.append(float(np.mean([float(((y.clamp(0, 1) - photo) ** 2).mean()) for y in runs])))
+        assert means[0] == 0 < means[1] < means[3], (spec, means)
+
+
+def test_scattered_shapes_cover_what_they_should_and_stay_where_they_are() -> None:
+    shape = disc_shape(3.0, soft=1.0)
+    thin, thick = (scattered(5, 200, 240, coverage=c, shapes=[shape], fade=0.0) for c in (0.1, 0.3))
+    assert thin.mean() == pytest.approx(0.1, rel=0.25) and thick.mean() == pytest.approx(0.3, rel=0.15)
+    assert bool((thick >= thin - 1e-3).all())
+    assert scattered(5, 1, 1, coverage=0.3, shapes=[shape]).shape == (1, 1)
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, -60.0])
+def test_a_line_points_where_its_angle_says(angle: float) -> None:
+    shape = line_shape(31.0, 2.0, angle).astype(np.float64)
+    y, x = np.mgrid[: shape.shape[0], : shape.shape[1]] - np.array(shape.shape)[:, None, None] // 2
+    moments = np.array([[(shape * a * b).sum() for a in (y, x)] for b in (y, x)])
+    direction = np.linalg.eigh(moments)[1][:, -1]
+    assert np.degrees(np.arctan(direction[1] / direction[0])) == pytest.approx(angle, abs=1.0)
+    assert shape.shape[0] % 2 == shape.shape[1] % 2 == 1
+
+
+def test_smooth_planes_fill_their_range_and_are_smooth() -> None:
+    plane = smooth_plane(3, 120, 90, cells=3)
+    assert (plane.min(), plane.max()) == (0, 1)
+    assert np.abs(np.diff(plane, axis=0)).max() < 0.12
+
+
+def test_streaks_run_along_their_slant_and_brighten(photo: Tensor) -> None:
+    dark = torch.full((1, 3, 160, 160), 0.2)
+    for source in ("lines", "noise"):
+        spec = f"rain-streaks:source={source},angle=20,spread=0,length=30,width=1.2,opacity=0.8,blend=screen"
+        y = degradation(spec)(dark, generator=generator(4))[0]
+        assert bool((y >= dark - 1e-6).all()) and float(y.max()) < 1
+        down, right = (float(y.diff(dim=axis).abs().mean()) for axis in (-2, -1))
+        assert right > 1.8 * down  # steep streaks change little along their way
+    falling = degradation("rain-streaks:angle=35,blend=alpha,spread=0")(dark, generator=generator(1))[0][0, 0]
+    plain = falling - falling.mean()
+    along, across = ((plain[8:, 5:] * plain[:-8, :-5]).mean(), (plain[8:, :-5] * plain[:-8, 5:]).mean())
+    assert float(along) > 2 * abs(float(across))
