@@ -24,14 +24,18 @@ SCHEMA = 1
 def save_weights(
     path: Path, state: Mapping[str, Tensor], meta: Mapping[str, Any], *, dtype: torch.dtype = torch.float16
 ) -> str:
-    """Writes ``state`` and ``meta`` (JSON-able) and returns the file's SHA-256."""
+    """Writes ``state`` and ``meta`` (JSON-able), whole or not at all, and returns the file's SHA-256.
+
+    Raises:
+        ImageError: the file cannot be written.
+    """
     from safetensors.torch import save
+
+    from restore.files import write_file
 
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     data = save(tensors, metadata={"restore": json.dumps({"schema": SCHEMA, **meta}, sort_keys=True)})
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    write_file(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -7,12 +7,24 @@ them without a traceback; the exit code follows from the class.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+_HINTS: dict[int | None, str] = {
+    errno.ENOSPC: "free some space or choose another output folder",
+    errno.EDQUOT: "your quota is used up: free some space or choose another output folder",
+    errno.ENOENT: "create the folder first",
+    errno.EACCES: "choose a folder you may write to",
+    errno.EPERM: "choose a folder you may write to",
+    errno.EROFS: "choose a folder you may write to",
+    errno.EFBIG: "files may not become that large here: choose another output folder",
+    errno.EIO: "the disk may be failing: choose another output folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 class RestoreError(Exception):
@@ -61,6 +73,11 @@ class TrainingError(RestoreError):
 
 def _rebuild(kind: type[RestoreError], message: str, hint: str | None) -> RestoreError:
     return kind(message, hint=hint)
+
+
+def hint_for(error: OSError) -> str | None:
+    """What to do about an error of the file system."""
+    return _HINTS.get(error.errno)
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str | None:

@@ -108,10 +108,10 @@ def _gallery(photo: Path, out: Path | None, specs: list[str] | None, seed: int) 
     if out.suffix.lower() != ".png":
         raise UsageError(f"expected a .png for the gallery, got {out}")
     check_targets({}, [out])
-    from restore.files import atomic_write, read_picture
+    from restore.files import atomic_file, read_picture
     from restore.report.gallery import gallery
 
     sheet = gallery(read_picture(photo).pixels, specs, seed=seed, on_row=say)
-    with atomic_write(out) as temporary:
-        sheet.save(temporary, format="PNG")
+    with atomic_file(out) as file:
+        sheet.save(file, format="PNG")
     say(f"gallery: {out}")

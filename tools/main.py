@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restore.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, RestoreError
+from restore.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, RestoreError, hint_for
 from restore.tools.bench import bench
 from restore.tools.compare import compare
 from restore.tools.degrade import degrade
@@ -65,8 +65,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _trace()
             sys.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
-            # Nobody reads on (| head): no more output, and none when the interpreter flushes at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Nobody reads on (| head).
+            _drop_unwritten()
+            sys.exit(EXIT_SOME_FAILED)
+        except OSError as error:
+            # A disk that is full, a folder that is not ours: the system's word, never a mistake of ours.
+            _trace()
+            complain(RestoreError(_system_said(error), hint=hint_for(error)))
+            _drop_unwritten()
             sys.exit(EXIT_SOME_FAILED)
         except Exception as error:
             _trace()
@@ -75,6 +81,19 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(EXIT_SOME_FAILED)
 
     return call
+
+
+def _drop_unwritten() -> None:
+    """No more output where stdout cannot be written to, and none when the interpreter flushes at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _system_said(error: OSError) -> str:
+    said = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _in_words(usual: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError
 
 if TYPE_CHECKING:
     from restore.folder.result import Event, FolderResult
@@ -38,7 +38,7 @@ def emit_json(value: Any, where: str | None) -> None:
     """Writes ``value`` as JSON to stdout (``"-"``) or a file; None writes nothing.
 
     Raises:
-        UsageError: a file that cannot be written.
+        ImageError: a file that cannot be written.
     """
     if where is None:
         return
@@ -46,12 +46,9 @@ def emit_json(value: Any, where: str | None) -> None:
     if where == "-":
         sys.stdout.write(text)
         return
-    try:
-        path = Path(where)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="ascii")
-    except OSError as error:
-        raise UsageError(f"cannot write {where}: {error.strerror}") from None
+    from restore.files import write_file
+
+    write_file(where, text)
 
 
 def duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.errors import EXIT_DONE, EXIT_SOME_FAILED, RestoreError, UsageError
+from restore.files import write_file
 from restore.tools.qt_resource import read_resource
 
 MANIFEST = Path(__file__).with_name("photos.tsv")
@@ -93,7 +94,7 @@ def rebuild(photos: Sequence[Photo], out: Path, *, debs: Path | None = None) -> 
             elif _hash(data) != photo.sha256:
                 wrong[photo.name] = f"expected SHA-256 {photo.sha256[:12]}..., got {_hash(data)[:12]}..."
             else:
-                (out / photo.name).write_bytes(data)
+                write_file(out / photo.name, data)
     return wrong
 
 

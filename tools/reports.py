@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,13 +32,15 @@ def check_targets(streams: dict[str, str | None], files: Sequence[Path | None] =
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        if not os.access(path.parent, os.W_OK):
+            raise UsageError(f"cannot write {path}", hint="choose a folder you may write to")
 
 
 def emit_text(text: str, where: str | Path | None) -> None:
     """Writes to stdout (``"-"``) or a file; None writes nothing. Names that are not UTF-8 are escaped.
 
     Raises:
-        UsageError: a file that cannot be written.
+        ImageError: a file that cannot be written.
     """
     if where is None:
         return
@@ -46,13 +49,9 @@ def emit_text(text: str, where: str | Path | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
         return
-    from restore.files import atomic_write
+    from restore.files import write_file
 
-    try:
-        with atomic_write(Path(where)) as temporary:
-            temporary.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"cannot write {where}: {error.strerror}") from None
+    write_file(where, data)
 
 
 def show_table(table: Table, *, to_stdout: bool) -> None:

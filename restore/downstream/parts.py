@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from restore.errors import UsageError
-from restore.files import atomic_write
+from restore.files import atomic_file
 
 Arrays = dict[str, np.ndarray]
 
@@ -58,7 +58,7 @@ class Parts:
         self._held[key] = arrays
         if self.folder is None:
             return
-        with atomic_write(self._path(key, mark)) as temporary, temporary.open("wb") as file:
+        with atomic_file(self._path(key, mark)) as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def _path(self, key: str, mark: str) -> Path:

@@ -14,7 +14,7 @@ from restore.engines.build import AGREE, torch_engine
 from restore.engines.choice import installed
 from restore.engines.graph import take_apart, to_onnx, traced_sides
 from restore.errors import RestoreError
-from restore.files import atomic_write
+from restore.files import write_file
 
 
 def export_onnx(
@@ -50,8 +50,7 @@ def export_onnx(
             f"the ONNX file would not compute what the network does: values differ by {difference:.2g}",
             hint="its layers depend on the size of the picture",
         )
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_file(path, content)
     return difference
 
 

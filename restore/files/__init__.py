@@ -1,7 +1,7 @@
 """Pictures in files: read whole or refused, written like they came, atomically."""
 
 from restore.files.alpha import fill_under_alpha, put_back
-from restore.files.atomic import atomic_write
+from restore.files.atomic import atomic_file, atomic_write, write_file
 from restore.files.decode import picture_size, read_picture
 from restore.files.encode import write_picture
 from restore.files.formats import FORMATS, format_named, format_of
@@ -11,6 +11,7 @@ from restore.files.picture import Picture
 __all__ = [
     "FORMATS",
     "Picture",
+    "atomic_file",
     "atomic_write",
     "fill_under_alpha",
     "find_pictures",
@@ -19,5 +20,6 @@ __all__ = [
     "picture_size",
     "put_back",
     "read_picture",
+    "write_file",
     "write_picture",
 ]

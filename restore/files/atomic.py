@@ -1,29 +1,22 @@
-"""A file that is either written in full or not there: temporary file, fsync, rename."""
+"""A file that is either written in full or not there: temporary file, checked writes, fsync, rename."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from restore.errors import ImageError
+from restore.errors import ImageError, hint_for
 
 PARTIAL = ".partial"
 # File systems allow 255 bytes a name; the dot, eight hex digits and the ending take 18 of them.
 _LONGEST_STEM = 236
-_HINTS: dict[int | None, str] = {
-    errno.ENOSPC: "free some space or choose another output folder",
-    errno.EDQUOT: "your quota is used up: free some space or choose another output folder",
-    errno.ENOENT: "create the folder first",
-    errno.EACCES: "choose a folder you may write to",
-    errno.EPERM: "choose a folder you may write to",
-    errno.EROFS: "choose a folder you may write to",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
 
 
 @contextmanager
@@ -57,6 +50,51 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         _sync(path.parent)
 
 
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[IO[bytes]]:
+    """As :func:`atomic_write`, gives the temporary file open for binary writing, every write of it checked.
+
+    It has no descriptor to give away: encoders that are handed one write by themselves, and some (Pillow's) take
+    a write that the system cut short for a whole one.
+    """
+    with atomic_write(path) as temporary, open_checked(temporary) as file:
+        yield file
+
+
+def open_checked(path: Path) -> IO[bytes]:
+    """An existing file opened for writing as in :func:`atomic_file`; closing it raises what could not be written."""
+    # By its number: a file with a name shows it to Pillow, which cannot take every name.
+    return _CheckedWriter(io.FileIO(os.open(path, os.O_WRONLY), "w"))
+
+
+def write_file(path: Path | str, content: bytes | memoryview | str) -> None:
+    """Writes a whole file of bytes or UTF-8 text, or leaves what is there untouched; folders on the way are made.
+
+    A link is followed; what is no regular file (a pipe, ``/dev/null``) is written as it is.
+
+    Raises:
+        ImageError: as :func:`atomic_write`.
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path = path.resolve() if path.is_symlink() else path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as file:
+                file.write(data)
+            return
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+class _CheckedWriter(io.BufferedWriter):
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
 def _create_beside(path: Path) -> Path:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -87,4 +125,4 @@ def _remove(path: Path) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> ImageError:
     reason = (error.strerror or str(error)).lower()
-    return ImageError(f"cannot write {str(path)!r}: {reason}", hint=_HINTS.get(error.errno))
+    return ImageError(f"cannot write {str(path)!r}: {reason}", hint=hint_for(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from restore.errors import ImageError, UsageError
 from restore.files import png16, pnm16
-from restore.files.atomic import atomic_write
+from restore.files.atomic import atomic_write, open_checked
 from restore.files.exif import with_prefix
 from restore.files.formats import FORMATS, format_named, format_of
 from restore.files.jpeg import finest
@@ -61,8 +60,7 @@ def write_picture(
             if kind == "TIFF":
                 write_tiff(temporary, fitted)
             else:
-                # By its number: a file with a name shows it to Pillow, which cannot take every name.
-                with os.fdopen(os.open(temporary, os.O_WRONLY), "wb") as file:
+                with open_checked(temporary) as file:
                     _encode(file, fitted, kind, quality, path.suffix.lower())
         except MemoryError:
             raise

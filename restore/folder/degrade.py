@@ -160,12 +160,9 @@ def _check_params(path: Path) -> None:
 
 
 def _write_params(path: Path, records: dict[str, Any]) -> None:
-    from restore.files import atomic_write
+    from restore.files import write_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        text = "".join(json.dumps(records[file]) + "\n" for file in sorted(records) if records[file])
-        temporary.write_text(text, encoding="ascii")
+    write_file(path, "".join(json.dumps(records[file]) + "\n" for file in sorted(records) if records[file]))
 
 
 def _digest(records: dict[str, Any]) -> str:

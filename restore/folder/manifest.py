@@ -97,7 +97,19 @@ class Manifest:
 
         Args:
             start_anew: other settings than before: everything written so far is to be done again.
+
+        Raises:
+            OSError: it cannot be written; one that could not be begun is not there afterwards.
         """
+        try:
+            self._open(claims, start_anew)
+        except OSError:
+            with contextlib.suppress(OSError):
+                if b"\n" not in self.path.read_bytes():  # not even begun
+                    self.path.unlink()
+            raise
+
+    def _open(self, claims: Iterable[Job], start_anew: bool) -> None:
         lines = [self._entry(job, "writing") for job in claims]
         if start_anew:
             claimed = {line.output for line in lines}

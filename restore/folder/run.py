@@ -6,15 +6,16 @@ overwritten: see :func:`run`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError, UsageError, hint_for
 from restore.folder.flow import BOUND, Item, flow
 from restore.folder.manifest import Manifest
 from restore.folder.plan import Job, PathLike, in_shard, listed
@@ -91,8 +92,8 @@ def run(
     if dry_run:
         result.planned = [Outcome(j.file, j.output) for j in todo]
     else:
-        _make_folder(base)
-        with Presence(base) as presence:
+        with _made(base), contextlib.ExitStack() as stack:
+            presence = stack.enter_context(Presence(base))
             if differences and not presence.alone:
                 raise UsageError(
                     f"another run with other settings is writing to {base}",
@@ -103,6 +104,8 @@ def run(
             claims = [job for job in todo if overwrite and (base / job.output).exists()]
             manifest.open(claims, start_anew=bool(differences))
             presence.share()
+            kept = stack.pop_all()
+        with kept:
             try:
                 _Run(base, manifest, work, format, quality, tell, result).all(todo, factor)
             finally:
@@ -225,8 +228,23 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _make_folder(base: Path) -> None:
+@contextlib.contextmanager
+def _made(base: Path) -> Iterator[None]:
+    """Makes the output folder for what is begun inside; folders made here go again if that fails.
+
+    Raises:
+        RestoreError: it cannot be made or written to (full, read-only, not ours).
+    """
+    missing = [folder for folder in (base, *base.parents) if not folder.exists()]
     try:
         base.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {base}: {error.strerror}") from error
+        yield
+    except BaseException as error:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if not isinstance(error, OSError):
+            raise
+        raise RestoreError(
+            f"cannot write to {base}: {(error.strerror or str(error)).lower()}", hint=hint_for(error)
+        ) from error

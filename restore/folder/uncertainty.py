@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from restore.errors import UsageError
 from restore.image import array_to_tensor
 
 if TYPE_CHECKING:
@@ -59,11 +58,9 @@ class Maps:
             "calibration": self.table.about,
             "preview": f"dark 0, bright {BRIGHT * 255:.0f} of 255 or more" if self.preview else None,
         }
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "interval.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write maps to {self.folder}: {error.strerror}") from error
+        from restore.files import write_file
+
+        write_file(self.folder / "interval.json", json.dumps(about, indent=2) + "\n")
 
     def write(self, output: str, picture: Picture) -> None:
         """The map of one picture; ``output`` is what its restored file is called below the output folder."""

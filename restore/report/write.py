@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from restore.files import atomic_write
+from restore.files import write_file
 from restore.report.numbers import dumps
 
 
@@ -13,5 +13,4 @@ def write_report(result: Any, page: str, *, json: Path | None, markdown: Path | 
     """Writes ``result`` and ``page`` where a path is given; a file that is there is replaced whole or not at all."""
     for path, text in ((json, dumps(result)), (markdown, page)):
         if path is not None:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_file(path, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import torch
 
 from restore.errors import TrainingError
-from restore.files import atomic_write
+from restore.files import write_file
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Writes ``content`` (``step``: the number of steps done); a killed run leaves the previous file whole."""
-    with atomic_write(path) as temporary:
-        torch.save(content, temporary)
+    # Through memory: torch's own writer has no words for a full disk.
+    memory = io.BytesIO()
+    torch.save(content, memory)
+    write_file(path, memory.getbuffer())
 
 
 def read_checkpoint(path: Path, device: torch.device, fill: Callable[[dict[str, Any]], None]) -> int:

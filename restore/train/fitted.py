@@ -17,7 +17,7 @@ from torch import Tensor
 
 from restore.data.library import Library
 from restore.errors import UsageError
-from restore.files import atomic_write
+from restore.files import atomic_file
 from restore.models.looker import Looker
 from restore.models.registry import build
 from restore.models.weights import save_weights
@@ -77,7 +77,7 @@ def kept_samples(
                 with torch.inference_mode():
                     rows.append(net.statistics(batch["degraded"]).numpy())
                 targets.append(batch["severities"].numpy())
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
+            with atomic_file(path) as file:
                 np.savez(file, statistics=np.concatenate(rows), severities=np.concatenate(targets))
             report(f"samples {(shard + 1) * _SHARD * config.batch} of {shards * _SHARD * config.batch}")
         with np.load(path) as kept:

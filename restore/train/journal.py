@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from restore.errors import TrainingError
+from restore.files import write_file
+
 
 class Journal:
     """The log of a run of ``steps`` steps that begins after ``start``; the clock starts here.
@@ -16,6 +19,9 @@ class Journal:
 
     Args:
         enabled: False for processes that write nothing.
+
+    Raises:
+        ImageError: the log cannot be begun. TrainingError: or not be continued (no space).
     """
 
     def __init__(
@@ -27,11 +33,10 @@ class Journal:
         if not enabled:
             return
         path = out / "log.jsonl"
-        kept = []
-        if start and path.exists():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= start]
-        path.write_text("".join(line + "\n" for line in kept))
-        self._file = path.open("a")
+        kept = _lines_until(path, start) if start else []
+        write_file(path, "".join(line + "\n" for line in kept))
+        # Unbuffered: what could not be written is not tried again when the file is closed.
+        self._file = path.open("ab", buffering=0)
 
     @property
     def seconds(self) -> float:
@@ -59,9 +64,31 @@ class Journal:
 
     def _write(self, record: Mapping[str, Any]) -> None:
         """Adds a line and hands it to the system at once."""
-        if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
+        if self._file is None:
+            return
+        data = json.dumps(record).encode() + b"\n"
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise TrainingError(
+                f"cannot write {self._file.name}: {(error.strerror or str(error)).lower()}",
+                hint="make room; --resume continues",
+            ) from error
+
+
+def _lines_until(path: Path, step: int) -> list[str]:
+    """The lines of a log up to a step; torn and damaged ones are left out, the log is for people only."""
+    if not path.exists():
+        return []
+    kept = []
+    for line in path.read_text("utf-8", "replace").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return kept
 
 
 def duration(seconds: float) -> str:

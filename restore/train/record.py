@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from restore.errors import UsageError
+from restore.files import write_file
 from restore.train.recipe import Recipe, to_dict
 from restore.version import __version__
 
@@ -18,11 +19,11 @@ def open_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
 
     Raises:
         UsageError: ``out`` already holds a run and ``resume`` is not asked for.
+        ImageError: the folder cannot be made or written to.
     """
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} already holds a run", hint="--resume continues it; or choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(to_dict(recipe), indent=1) + "\n")
+    write_file(out / "config.json", json.dumps(to_dict(recipe), indent=1) + "\n")
 
 
 def header(recipe: Recipe, step: int, scores: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import UsageError
-from restore.files import atomic_write
+from restore.files import atomic_file
 from restore.models.registry import build
 from restore.models.weights import save_weights
 from restore.models.worth import Worth
@@ -66,7 +66,7 @@ def kept_things(
                     for key, value in _measured(fill, *pair).items():
                         rows[key].append(value)
                     rows["picture"].append(np.full(len(rows["gain"][-1]), step * config.batch + place))
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
+            with atomic_file(path) as file:
                 np.savez(file, allow_pickle=False, **{k: np.concatenate(v) for k, v in rows.items()})
             report(f"{name}: {min((shard + 1) * _SHARD, steps)} of {steps} batches")
         with np.load(path) as kept:

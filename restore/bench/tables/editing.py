@@ -21,7 +21,7 @@ from torch import Tensor
 
 from restore.bench.tables.inversion_pictures import digits, held_out, shifted
 from restore.errors import RestoreError
-from restore.files import atomic_write
+from restore.files import atomic_file, write_file
 from restore.inverse.gan import Inverter, method_named
 from restore.inverse.gan.edit import Walk, attribute_direction, fit_walk, morph
 from restore.models.generator_files import load_generator, shipped_generator
@@ -52,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     result["generator"] = header.get("sha256") or header.get("name")
     for name, text in (("editing.json", dumps(result)), ("editing.md", markdown(result))):
-        with atomic_write(a.out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_file(a.out / name, text)
     sys.stdout.write(markdown(result))
     return 0
 
@@ -90,7 +89,8 @@ def run(net: StyleGAN2, data: Path, out: Path, *, count: int, steps: int, seed: 
                 [(_array(y), f"{kind}, {s:g}") for y, s in zip(between.split(1), SHARES, strict=True)]
             )
     for name, cells in sheets.items():
-        contact_sheet(cells, zoom=2, title=name, text_size=11).save(out / f"{name}.png")
+        with atomic_file(out / f"{name}.png") as file:
+            contact_sheet(cells, zoom=2, title=name, text_size=11).save(file, "PNG")
     protocol = {"count": count, "steps": steps, "seed": seed, "angles": ANGLES, "alphas": ALPHAS}
     return {"schema": 1, "protocol": protocol, "environment": environment(device="cpu"), "rows": rows}
 

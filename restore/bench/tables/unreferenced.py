@@ -24,7 +24,7 @@ from restore.bench.contenders import INPUT, split_models
 from restore.bench.result import mean
 from restore.bench.save import Saver
 from restore.errors import RestoreError
-from restore.files import Picture, read_picture
+from restore.files import Picture, atomic_file, read_picture
 from restore.image import array_to_tensor, quantise, tensor_to_array
 from restore.metrics.brisque import brisque
 from restore.metrics.exposure import burnt_share, clipped, colour_cast, mean_luma, misexposure, noise_gain
@@ -123,7 +123,8 @@ def run_unreferenced(
             cells.append(row)
             print(f"{file.as_posix()}", file=sys.stderr)
     if sheet is not None:
-        contact_sheet(cells).save(sheet)
+        with atomic_file(sheet) as target:
+            contact_sheet(cells).save(target, "PNG")
     return {
         "schema": 1,
         "protocol": PROTOCOL + (f"; shrunk to {longest} px" if longest else ""),

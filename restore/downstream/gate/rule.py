@@ -18,6 +18,7 @@ from restore.degradations import sample as draw
 from restore.downstream.gate.features import FEATURES
 from restore.downstream.statistics.bounds import upper_bound
 from restore.errors import UsageError
+from restore.files import write_file
 
 SCHEMA = 1
 # Weights below and above which the picture counts as passed and as restored; between them both are blended.
@@ -63,8 +64,8 @@ class GateRule:
         return torch.where(w < PASS_BELOW, 0.0, torch.where(w > RESTORE_ABOVE, 1.0, w))
 
     def save(self, path: Path) -> None:
-        """As JSON."""
-        path.write_text(json.dumps({"schema": SCHEMA, "features": list(FEATURES), **asdict(self)}) + "\n")
+        """As JSON, whole or not at all."""
+        write_file(path, json.dumps({"schema": SCHEMA, "features": list(FEATURES), **asdict(self)}) + "\n")
 
     @staticmethod
     def load(path: Path) -> GateRule:

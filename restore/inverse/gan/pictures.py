@@ -16,7 +16,7 @@ from torch import Tensor
 from restore.degradations import sample as draw
 from restore.degradations.operators import Operator
 from restore.errors import ImageError, UsageError
-from restore.files import Picture, atomic_write, find_pictures, read_picture, write_picture
+from restore.files import Picture, find_pictures, read_picture, write_file, write_picture
 from restore.image import array_to_tensor, tensor_to_array, to_grey
 from restore.inverse.gan.diagnostics import diagnose
 from restore.inverse.gan.fit import Inverter
@@ -147,7 +147,7 @@ def invert_pictures(
             known[name.as_posix()] = record
             outcome.records.append(record)
             on_picture(record)
-        _write_text(out / RECORDS, dumps({"schema": 1, "pictures": [known[k] for k in sorted(known)]}))
+        write_file(out / RECORDS, dumps({"schema": 1, "pictures": [known[k] for k in sorted(known)]}))
     return outcome
 
 
@@ -177,17 +177,9 @@ def _read(path: Path, operator: Operator, shape: tuple[int, int, int], simulate:
 def _write(path: Path, image: Tensor, tensors: dict[str, Tensor]) -> None:
     from safetensors.torch import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-    with atomic_write(path.with_suffix(".safetensors")) as temporary:
-        temporary.write_bytes(data)
+    write_file(path.with_suffix(".safetensors"), data)
     write_picture(path.with_suffix(".png"), Picture(pixels=tensor_to_array(image, np.uint8)))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _row(table: dict[str, Tensor], i: int) -> dict[str, Tensor]:

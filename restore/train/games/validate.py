@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restore.files import atomic_file
 from restore.image import tensor_to_array
 from restore.metrics.exposure import burnt_share, colour_cast, mean_luma
 from restore.models.weights import save_weights
@@ -56,7 +57,8 @@ def game_validation(
         if sheet:
             path = out / "samples" / f"step-{step:06d}.png"
             path.parent.mkdir(exist_ok=True)
-            contact_sheet(sheet).save(path)
+            with atomic_file(path) as file:
+                contact_sheet(sheet).save(file, "PNG")
         save_weights(
             out / "averaged.safetensors", net.state_dict(), header(step, scores), dtype=torch.float32
         )

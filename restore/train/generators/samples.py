@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
+from restore.files import atomic_file
 from restore.models.stylegan2 import StyleGAN2
 
 SHEET = 10  # pictures along a side of the sample sheet
@@ -35,4 +36,5 @@ def save_sheet(path: Path, net: StyleGAN2, *, seed: int) -> None:
     pixels = ((rows.cpu().numpy() + 1) * 127.5).round().astype(np.uint8)
     side = SHEET * net.resolution
     flat = pixels.reshape(side, side, net.channels)
-    Image.fromarray(flat[:, :, 0] if net.channels == 1 else flat).save(path)
+    with atomic_file(path) as file:
+        Image.fromarray(flat[:, :, 0] if net.channels == 1 else flat).save(file, "PNG")
