@@ -25,6 +25,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 # (domain randomisation). What is to work on real pictures is trained on these, with a life after them (``life``).
 WIDE_FAMILIES: Mapping[str, tuple[str, ...]] = {
     "rain": ("varied-rain",),
+    "snow": ("varied-snow",),
+    "haze": ("varied-haze",),
+    "underwater": ("varied-water",),
 }
 # Which families a family brings along by itself: nothing is said about them where it is there.
 BRINGS: Mapping[str, tuple[str, ...]] = {

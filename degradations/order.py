@@ -8,7 +8,8 @@ from collections.abc import Mapping
 PLACES: Mapping[str, tuple[str, ...]] = {
     "medium": (
         "haze", "fog", "night-haze", "sandstorm", "rain", "rain-streaks",
-        "rain-splashes", "varied-rain", "snow", "underwater", "imagenet-c-fog", "imagenet-c-snow",
+        "rain-splashes", "varied-rain", "snow", "snow-flakes", "varied-snow",
+        "scene-haze", "varied-haze", "underwater", "tinted-water", "varied-water", "imagenet-c-fog", "imagenet-c-snow",
         "frost",
     ),
     "lens": (

@@ -12,6 +12,7 @@ from restore.degradations import (
     codecs,
     dust,
     fading,
+    flakes,
     halftone,
     haze,
     imagenet_c,
@@ -30,10 +31,12 @@ from restore.degradations import (
     recipe_noise,
     rescale,
     resize,
+    scene_haze,
     scratches,
     sensor,
     stains,
     streaks,
+    tinted_water,
     underwater,
     watermark,
 )
@@ -92,10 +95,13 @@ TABLE: dict[str, Degradation] = {
     "mask": occlusion.MASK,
     **imagenet_c.TABLE,
     **optics.TABLE,
+    **flakes.TABLE,
     **photosites.TABLE,
     **processing.TABLE,
+    **scene_haze.TABLE,
     **sensor.TABLE,
     **streaks.TABLE,
+    **tinted_water.TABLE,
 }
 
 

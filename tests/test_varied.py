@@ -9,6 +9,7 @@ from skimage import data
 from torch import Tensor
 
 from restore.degradations import degradation, mixtures
+from restore.degradations.drawn_depth import PLANS, drawn_depth
 from restore.degradations.families import WIDE_FAMILIES
 from restore.degradations.mixtures import MIXTURES
 from restore.degradations.order import OTHER, place_of
@@ -94,3 +95,44 @@ def test_streaks_run_along_their_slant_and_brighten(photo: Tensor) -> None:
     plain = falling - falling.mean()
     along, across = ((plain[8:, 5:] * plain[:-8, :-5]).mean(), (plain[8:, :-5] * plain[:-8, 5:]).mean())
     assert float(along) > 2 * abs(float(across))
+
+
+def test_flakes_are_round_spots_and_smear_with_length() -> None:
+    dark = torch.full((1, 3, 160, 160), 0.2)
+    spec = "snow-flakes:coverage=0.05,radius=2,softness=0.5,opacity=1,blend=alpha,light=1,angle=0"
+    still = degradation(spec)(dark, generator=generator(2))[0]
+    moved = degradation(f"{spec},length=20")(dark, generator=generator(2))[0]
+    ratios = [float(y.diff(dim=-1).abs().mean() / y.diff(dim=-2).abs().mean()) for y in (still, moved)]
+    assert ratios[0] == pytest.approx(1, abs=0.2) and ratios[1] > 1.5
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_every_plan_of_depth_fills_its_range_and_stays_at_any_size(plan: str) -> None:
+    for seed in range(4):
+        small, large = drawn_depth(seed, (60, 80), plan), drawn_depth(seed, (120, 160), plan)
+        assert float(large.max()) <= 1 and float(large.min()) >= 0
+        if plan != "even":
+            assert float(large.max() - large.min()) > 0.6
+            shrunk = torch.nn.functional.avg_pool2d(large, 2)
+            assert float((shrunk - small).abs().mean()) < 0.06
+
+
+def test_haze_mixes_towards_the_air_and_thick_haze_is_the_air(photo: Tensor) -> None:
+    spec = "scene-haze:airlight=0.8,warmth=0.1,tint=0,near=1,plan=even"
+    y = degradation(f"{spec},beta=0.7,space=srgb")(photo, generator=generator(1))[0]
+    air = torch.tensor([0.84, 0.8, 0.76]).view(1, 3, 1, 1)
+    assert torch.allclose(y, photo * np.exp(-0.7) + air * (1 - np.exp(-0.7)), atol=1e-5)
+    thick = degradation(f"{spec},beta=30,space=linear")(photo, generator=generator(1))[0]
+    assert torch.allclose(thick, air.expand_as(thick), atol=1e-4)
+
+
+def test_water_takes_most_of_what_its_colour_lacks(photo: Tensor) -> None:
+    for hue, kept, lost in ((120, 1, 0), (210, 2, 0)):
+        spec = f"tinted-water:hue={hue},saturation=0.9,attenuation=2,least=0.1,near=0.5,plan=plane"
+        for share in (0, 1):
+            y = degradation(f"{spec},backscatter={share}")(photo, generator=generator(1))[0]
+            ratio = y.mean((0, 2, 3)) / photo.mean((0, 2, 3))
+            assert float(ratio[kept]) > 1.5 * float(ratio[lost])
+    soft = degradation("tinted-water:turbidity=3")(photo, generator=generator(3))[0]
+    sharp = degradation("tinted-water:turbidity=0")(photo, generator=generator(3))[0]
+    assert float(soft.diff(dim=-1).abs().mean()) < float(sharp.diff(dim=-1).abs().mean())
