@@ -24,10 +24,13 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 # The same families in the looks of pictures from anywhere: mixtures that draw one of many makers for every sample
 # (domain randomisation). What is to work on real pictures is trained on these, with a life after them (``life``).
 WIDE_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "noise": ("varied-noise",),
+    "blur": ("varied-blur",),
     "rain": ("varied-rain",),
     "snow": ("varied-snow",),
     "haze": ("varied-haze",),
     "underwater": ("varied-water",),
+    "lowlight": ("varied-dark",),
 }
 # Which families a family brings along by itself: nothing is said about them where it is there.
 BRINGS: Mapping[str, tuple[str, ...]] = {

@@ -15,14 +15,19 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "lens": (
         "raindrop", "spatter", "distortion", "chromatic-aberration", "vignetting",
         "blur", "defocus", "kernel-blur", "gaussian_blur", "defocus_blur", "glass_blur",
-        "zoom_blur", "zoom-blur",
+        "zoom_blur", "zoom-blur", "partial-blur",
     ),
     "motion": (
-        "motion", "camera-shake", "motion_blur", "rolling-shutter", "elastic_transform", "elastic_transform-2019",
+        "motion", "line-blur", "rotation-blur", "varied-blur", "camera-shake",
+        "motion_blur", "rolling-shutter", "elastic_transform", "elastic_transform-2019",
     ),
-    "exposure": ("lowlight", "lowlight-gamma", "overexposure", "brightness", "contrast", "saturate"),
+    "exposure": (
+        "lowlight", "lowlight-gamma", "dim-light", "varied-dark", "overexposure", "brightness", "contrast",
+        "saturate",
+    ),
     "sensor": (
         "raw-noise", "poisson-gaussian", "noise", "awgn", "scaled-poisson", "channel-noise", "correlated-noise",
+        "chroma-noise", "varied-noise",
         "speckle", "impulse", "line-noise", "film-grain", "dead-pixels", "gaussian_noise", "shot_noise",
         "impulse_noise", "speckle_noise",
     ),

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from restore.degradations import (
+    blotches,
     blur,
     camera_shake,
     codec,
     codecs,
+    dim_light,
     dust,
     fading,
     flakes,
@@ -18,6 +20,7 @@ from restore.degradations import (
     imagenet_c,
     kernel_blur,
     lens_drops,
+    local_blur,
     lowlight,
     lowres,
     night_haze,
@@ -95,7 +98,10 @@ TABLE: dict[str, Degradation] = {
     "mask": occlusion.MASK,
     **imagenet_c.TABLE,
     **optics.TABLE,
+    **blotches.TABLE,
+    **dim_light.TABLE,
     **flakes.TABLE,
+    **local_blur.TABLE,
     **photosites.TABLE,
     **processing.TABLE,
     **scene_haze.TABLE,

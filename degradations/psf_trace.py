@@ -7,6 +7,7 @@ from torch import Tensor
 
 from restore.convolve import convolve
 from restore.degradations.blur import psfs
+from restore.degradations.local_blur import line_psf
 from restore.degradations.params import Params
 from restore.degradations.trace import elementary
 
@@ -22,9 +23,15 @@ def psf_trace(params: Params, *, reach: int) -> Tensor:
     made[..., reach, reach] = 1
     for i in range(len(params)):
         for one in elementary(params.select(slice(i, i + 1))):
-            if one.name in ("blur", "defocus", "motion") and float(one.strength) > 0:
-                made[i : i + 1] = convolve(made[i : i + 1], _within(psfs(one)[0], reach))
+            if one.name in ("blur", "defocus", "motion", "line-blur") and float(one.strength) > 0:
+                made[i : i + 1] = convolve(made[i : i + 1], _within(_psf(one), reach))
     return made.clamp_(min=0) / made.sum((2, 3), keepdim=True)
+
+
+def _psf(params: Params) -> Tensor:
+    if params.name == "line-blur":
+        return line_psf(float(params.values["length"]), float(params.values["angle"]))
+    return psfs(params)[0]
 
 
 def _within(psf: Tensor, reach: int) -> Tensor:

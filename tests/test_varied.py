@@ -8,13 +8,14 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from restore.degradations import degradation, mixtures
+from restore.degradations import degradation, mixtures, psf_trace
 from restore.degradations.drawn_depth import PLANS, drawn_depth
 from restore.degradations.families import WIDE_FAMILIES
+from restore.degradations.local_blur import PARTS, line_psf
 from restore.degradations.mixtures import MIXTURES
 from restore.degradations.order import OTHER, place_of
 from restore.degradations.stamps import disc_shape, line_shape, scattered, smooth_plane
-from restore.image import array_to_tensor
+from restore.image import array_to_tensor, to_grey
 from restore.resample import imresize
 
 WIDE = [spec for specs in WIDE_FAMILIES.values() for spec in specs]
@@ -136,3 +137,64 @@ def test_water_takes_most_of_what_its_colour_lacks(photo: Tensor) -> None:
     soft = degradation("tinted-water:turbidity=3")(photo, generator=generator(3))[0]
     sharp = degradation("tinted-water:turbidity=0")(photo, generator=generator(3))[0]
     assert float(soft.diff(dim=-1).abs().mean()) < float(sharp.diff(dim=-1).abs().mean())
+
+
+def test_a_line_blur_is_even_centred_and_directed() -> None:
+    for angle in (0.0, 30.0, 90.0, 135.0):
+        psf = line_psf(21.0, angle)
+        y, x = (torch.arange(n, dtype=torch.float64) - n // 2 for n in psf.shape)
+        middle = (float((psf.sum(1) * y).sum()), float((psf.sum(0) * x).sum()))
+        assert float(psf.sum()) == pytest.approx(1) and middle == pytest.approx((0, 0), abs=0.01)
+        spread = float(
+            (psf * (y[:, None] * -np.sin(np.radians(angle)) + x * np.cos(np.radians(angle))) ** 2).sum()
+        )
+        assert spread**0.5 == pytest.approx(21 / 12**0.5, rel=0.08)
+
+
+def test_a_turn_leaves_its_centre_sharp(photo: Tensor) -> None:
+    fine = torch.rand((1, 3, 129, 129), generator=generator(2))
+    y = degradation("rotation-blur:angle=12,offset=0")(fine, generator=generator(1))[0]
+    off = (y - fine).abs()
+    assert float(off[..., 62:67, 62:67].mean()) < 0.5 * float(off[..., :20, :20].mean())
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_partial_blur_leaves_a_part_sharp(part: str) -> None:
+    fine = torch.rand((1, 3, 128, 128), generator=generator(2))
+    for kind in ("disc", "gaussian", "line"):
+        y = degradation(f"partial-blur:size=6,kind={kind},part={part}")(fine, generator=generator(4))[0]
+        off = torch.nn.functional.avg_pool2d((y - fine).abs().mean(1, keepdim=True), 8)
+        assert float(off.min()) < 0.3 * float(off.max())
+
+
+def test_dim_light_has_the_noise_it_says() -> None:
+    flat = torch.full((1, 3, 256, 256), 0.5)
+    spec = "dim-light:light=0.1,depth=1,shot=0.002,read=0,warmth=0,vignette=0,gamma=2.2"
+    y = degradation(spec)(flat, generator=generator(1))[0].double() ** 2.2
+    light = 0.1 * 0.5**2.2
+    assert float(y.mean()) == pytest.approx(light, rel=0.02)
+    assert float(y.var()) == pytest.approx(0.002 * light, rel=0.06)
+    levels = degradation("dim-light")(flat, generator=generator(2))[0] * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+
+
+def test_blotches_are_coloured_and_as_wide_as_they_say() -> None:
+    flat = torch.full((1, 3, 256, 256), 0.5)
+    y = degradation("chroma-noise:sigma=10,size=3,luma=0,shadows=0")(flat, generator=generator(1))[0] - 0.5
+    assert float(to_grey(y).abs().max()) < 1e-5
+    red = y[0, 0].double() * 255
+    assert float(red.std()) == pytest.approx(10, rel=0.15)
+    lag = float((red[:, 3:] * red[:, :-3]).mean() / red.var())
+    assert lag == pytest.approx(np.exp(-(3**2) / (4 * 3**2)), abs=0.12)
+    dark = degradation("chroma-noise:sigma=10,size=1,shadows=1")(flat * 0.1, generator=generator(1))[0]
+    light = degradation("chroma-noise:sigma=10,size=1,shadows=1")(flat * 1.9, generator=generator(1))[0]
+    assert float(dark.std((-1, -2)).mean()) > 2 * float(light.std((-1, -2)).mean())
+
+
+def test_the_psf_of_a_line_is_traced() -> None:
+    point = torch.zeros(1, 1, 41, 41)
+    point[..., 20, 20] = 1
+    y, params = degradation(["line-blur:length=15,angle=40", "life:untouched=1"])(
+        point, generator=generator(1)
+    )
+    assert torch.allclose(psf_trace(params, reach=20), y.clamp(min=0), atol=1e-6)
