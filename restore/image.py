@@ -1,8 +1,9 @@
 """The image contract, stated once.
 
 An image is a float tensor ``B x C x H x W``, RGB (``C = 3``) or grey (``C = 1``), encoded sRGB in ``[0, 1]``.
-Values outside that range are kept (benchmarks add unclipped noise); NaN and infinity are refused. Arrays are
-``H x W`` or ``H x W x C``; integers span their type (``uint8``: 255, ``uint16``: 65535).
+Values outside that range are kept (benchmarks add unclipped noise); NaN and infinity are refused, and so are floats
+of another scale (0 to 255). Arrays are ``H x W`` or ``H x W x C``; integers span their type (``uint8``: 255,
+``uint16``: 65535).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from restore.errors import ImageError
 Y601 = (65.481, 128.553, 24.966)
 # Full-range grey, BT.601.
 GREY = (0.299, 0.587, 0.114)
+# White noise of standard deviation 1 on white reaches 6.5 among a gigapixel; what is above this has another scale.
+LARGEST = 8.0
 
 
 def check_image(x: Tensor, *, where: str = "image") -> Tensor:
@@ -43,6 +46,20 @@ def check_image(x: Tensor, *, where: str = "image") -> Tensor:
     if not bool(torch.isfinite(x).all()):
         raise ImageError(f"{where}: expected finite values, got NaN or infinity")
     return x
+
+
+def check_scale(largest: float, *, where: str = "image") -> None:
+    """Refuses floats whose largest value tells that white is not 1.
+
+    Raises:
+        ImageError: above 8, which no noise on a picture in [0, 1] reaches.
+    """
+    if largest > LARGEST:
+        white = 255 if largest <= 512 else 65535 if largest > 4096 else 4095
+        raise ImageError(
+            f"{where}: expected floating values in [0, 1], got values up to {largest:g}",
+            hint=f"divide by what white is ({white}?), or give whole numbers (uint8, uint16)",
+        )
 
 
 def to_grey(x: Tensor) -> Tensor:
@@ -107,12 +124,12 @@ def as_batch(image: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
     Takes a tensor (``B x C x H x W`` or ``C x H x W``), an array, or a PIL image (mode L, RGB, 1, or I;16).
 
     Raises:
-        ImageError: a kind, mode or shape that is none of these.
+        ImageError: a kind, mode or shape that is none of these, or floats of another scale than [0, 1].
     """
     if isinstance(image, Tensor):
         if image.ndim == 3:
-            return check_image(image[None]), lambda y: y[0]
-        return check_image(image), lambda y: y
+            return _checked(image[None]), lambda y: y[0]
+        return _checked(image), lambda y: y
     if isinstance(image, np.ndarray):
         flat = image.ndim == 2
         dtype = image.dtype
@@ -121,7 +138,7 @@ def as_batch(image: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
             out = tensor_to_array(y, dtype)
             return out[:, :, 0] if flat else out
 
-        return check_image(array_to_tensor(image)), back_array
+        return _checked(array_to_tensor(image)), back_array
     from PIL import Image
 
     if isinstance(image, Image.Image):
@@ -138,6 +155,13 @@ def as_batch(image: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
 
         return check_image(array_to_tensor(pixels)), back_pil
     raise ImageError(f"expected a tensor, an array or a PIL image, got {type(image).__name__}")
+
+
+def _checked(x: Tensor) -> Tensor:
+    """``x`` if it keeps the contract and has its scale."""
+    check_image(x)
+    check_scale(float(x.detach().amax()))
+    return x
 
 
 def largest_integer(image: Any) -> float | None:

@@ -6,6 +6,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,14 +15,16 @@ import numpy as np
 from PIL import Image
 
 from restore.errors import ImageError
-from restore.files import png16, pnm16
+from restore.files import png16, png_text, pnm16, segments
 from restore.files.exif import split_orientation, turn
 from restore.files.formats import FORMATS
 from restore.files.jpeg import check_complete, tables_of
+from restore.files.metadata import Metadata
 from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
 from restore.files.tiff import MAGIC as TIFF_MAGIC
 from restore.files.tiff import read_tiff, tiff_size
+from restore.files.xmp import stand_upright
 
 _AGAIN = "copy it again from where it came"
 _PNG_COLOUR = (b"cICP", b"cHRM", b"gAMA", b"sRGB")
@@ -89,7 +92,7 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(32)
     if prefix[:4] in TIFF_MAGIC:
         _check_size(*tiff_size(file), limit)
-        return read_tiff(file)
+        return _measured(read_tiff(file))
     header = pnm16.read_header(file)
     if header and header.largest > 255:
         _check_size(header.width, header.height, limit)
@@ -121,7 +124,7 @@ def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
             continue
         file.seek(0)
         try:
-            return factory(file, "")
+            return factory(png_text.without_texts(file) if name == "PNG" else file, "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             raise ImageError(
                 f"the file is damaged ({error or 'its header is cut off'})", hint=_AGAIN
@@ -158,7 +161,8 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
         _refuse_hidden_depth(file, image, kind)
     if kind == "PNG" and not deep:
         image.load()  # only now the EXIF of a PNG that has it at its end is known
-    orientation, exif = split_orientation(image.info.get("exif"))
+    metadata, exif, other = _metadata(file, image, kind)
+    orientation, exif = split_orientation(exif, other)
     dpi = image.info.get("dpi")
     if dpi and min(dpi) > 0:
         told["dpi"] = (float(dpi[0]), float(dpi[1])) if orientation < 5 else (float(dpi[1]), float(dpi[0]))
@@ -172,7 +176,35 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
         arrays = planes(image, orientation)
     if kind == "JPEG":
         check_complete(file, arrays[0], orientation)
-    return Picture(*arrays, icc=icc, exif=exif, **told)
+    return _measured(Picture(*arrays, icc=icc, exif=exif, metadata=metadata, **told))
+
+
+def _measured(picture: Picture) -> Picture:
+    """The picture, with its size beside its metadata: some of them count in pixels."""
+    picture.metadata = replace(picture.metadata, size=picture.size)
+    return picture
+
+
+def _metadata(file: IO[bytes], image: Image.Image, kind: str) -> tuple[Metadata, bytes | None, int | None]:
+    """What the file tells beside its pixels, its EXIF block, and the orientation that its XMP tells."""
+    exif = image.info.get("exif")
+    if kind == "JPEG":
+        metadata, orientation = segments.read_metadata(file)
+        further = getattr(image, "n_frames", 1) - 1
+        if further > 0:
+            metadata = metadata.leaves(
+                "1 further picture (MPO)" if further == 1 else f"{further} further pictures (MPO)"
+            )
+        return metadata, exif, orientation
+    if kind == "PNG":
+        told = png_text.read_metadata(file)
+        return told.metadata, exif or told.exif, told.orientation
+    orientation, xmp = None, image.info.get("xmp")
+    if isinstance(xmp, bytes) and xmp:
+        orientation, xmp = stand_upright(xmp)
+    comment = image.info.get("comment")
+    comments = (comment,) if isinstance(comment, bytes) and comment else ()
+    return Metadata(xmp=xmp or None, comments=comments), exif, orientation
 
 
 def _scale_transparency(image: Image.Image, header: bytes) -> None:

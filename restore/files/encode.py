@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from restore.errors import ImageError, UsageError
-from restore.files import png16, pnm16
+from restore.files import png16, png_text, pnm16, segments
 from restore.files.atomic import atomic_write, open_checked
+from restore.files.carry import fit_metadata, holds_exif
 from restore.files.exif import with_prefix
 from restore.files.formats import FORMATS, format_named, format_of
 from restore.files.jpeg import finest
@@ -23,7 +24,6 @@ from restore.files.tiff import write_tiff
 
 # Without a `quality`, for pictures that did not come as JPEG: no visible loss.
 _QUALITY = 95
-_JPEG_SEGMENT = 65533
 _BAND = 1 << 20
 
 
@@ -96,7 +96,7 @@ def _fit(picture: Picture, kind: str) -> Picture:
         black = None if black is None else _to_8_bits(black)
     if pixels.shape[2] == 1 and not holds.grey:
         pixels = np.repeat(pixels, 3, axis=2)
-    return replace(picture, pixels=pixels, alpha=alpha, black=black)
+    return replace(picture, pixels=pixels, alpha=alpha, black=black, metadata=fit_metadata(picture, kind))
 
 
 def _to_8_bits(plane: np.ndarray) -> np.ndarray:
@@ -123,6 +123,10 @@ def _encode(file: IO[bytes], picture: Picture, kind: str, quality: int | None, s
             memory = io.BytesIO()
             image.save(memory, kind, **options)
             file.write(memory.getbuffer())
+        elif kind == "PNG" and (unknown := png_text.unlisted(picture.metadata)):
+            memory = io.BytesIO()
+            image.save(memory, kind, **options)
+            png16.insert_chunks(file, memory.getbuffer(), unknown)
         else:
             image.save(file, kind, **options)
 
@@ -165,11 +169,18 @@ def _options(picture: Picture, kind: str, quality: int | None, suffix: str) -> d
         options["exif"] = with_prefix(picture.exif) if kind == "JPEG" else picture.exif
     if picture.dpi and kind in ("PNG", "JPEG", "BMP") and max(picture.dpi) < 65535:
         options["dpi"] = picture.dpi
+    if picture.metadata.xmp and kind in ("WEBP", "AVIF"):
+        options["xmp"] = picture.metadata.xmp
+    if picture.metadata.comments and kind in ("GIF", "JPEG2000"):
+        options["comment"] = b"\n".join(picture.metadata.comments)
     if kind == "PNG":
         options["pnginfo"] = info = PngImagePlugin.PngInfo()
         for name, body in picture.colour_chunks:
             info.add(name, body)
+        for name, body in png_text.pack_chunks(picture.metadata):
+            info.add(name, body)
     elif kind == "JPEG":
+        options["extra"] = segments.pack_segments(picture.metadata)
         options |= {"progressive": picture.progressive, "subsampling": picture.subsampling or 0}
         if quality is None and picture.tables:
             options["qtables"] = finest(picture.tables)
@@ -187,14 +198,12 @@ def _options(picture: Picture, kind: str, quality: int | None, suffix: str) -> d
 
 def _takes_exif(exif: bytes, kind: str) -> bool:
     """A block too long, or one that Pillow has to parse and cannot, is left out: the picture matters more."""
-    if kind == "JPEG":
-        return len(with_prefix(exif)) <= _JPEG_SEGMENT
     if kind == "AVIF":
         try:
             Image.Exif().load(exif)
         except Exception:
             return False
-    return kind in ("PNG", "WEBP", "AVIF")
+    return holds_exif(exif, kind)
 
 
 def _png_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
@@ -206,7 +215,7 @@ def _png_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
         chunks.append(png16.dpi_chunk(picture.dpi))
     if picture.exif:
         chunks.append((b"eXIf", picture.exif))
-    return chunks
+    return chunks + png_text.pack_chunks(picture.metadata)
 
 
 def _write_bmp_with_alpha(file: IO[bytes], picture: Picture) -> None:

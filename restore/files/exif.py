@@ -25,15 +25,19 @@ def with_prefix(exif: bytes) -> bytes:
     return _PREFIX + exif
 
 
-def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
+def split_orientation(exif: bytes | None, otherwise: int | None = None) -> tuple[int, bytes | None]:
     """The orientation (1 to 8; 1 when there is none) and the same block with it set to 1.
 
     Nothing else in the block changes, so that offsets in maker notes stay right. A block that cannot be
     parsed comes back as it is, with orientation 1.
+
+    Args:
+        otherwise: the orientation where the block tells none (the one of XMP, as the Metadata Working Group
+            has it); None: 1.
     """
     exif = bare(exif)
     if exif is None:
-        return 1, None
+        return otherwise or 1, None
     try:
         order = {b"II": "<", b"MM": ">"}[exif[:2]]
         (offset,) = struct.unpack_from(order + "I", exif, 4)
@@ -48,7 +52,7 @@ def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
                 return (value if 1 <= value <= 8 else 1), bytes(changed)
     except (KeyError, struct.error):
         pass
-    return 1, exif
+    return otherwise or 1, exif
 
 
 def lying(array: np.ndarray, orientation: int) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from restore.errors import ImageError
+from restore.files.metadata import Metadata
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Picture:
         progressive: a progressive JPEG.
         lossless: a lossless WebP. None: not a WebP.
         colour_chunks: ``gAMA``, ``cHRM``, ``sRGB`` and ``cICP`` of a PNG, as (name, body).
+        white: what 1.0 is in a floating TIFF that says so.
+        metadata: XMP, IPTC, comments, texts and tags; and what was in the file but is not carried on.
     """
 
     pixels: np.ndarray
@@ -42,6 +45,8 @@ class Picture:
     progressive: bool = False
     lossless: bool | None = None
     colour_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    white: float = 1.0
+    metadata: Metadata = field(default_factory=Metadata)
 
     @property
     def size(self) -> tuple[int, int]:

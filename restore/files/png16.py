@@ -101,6 +101,15 @@ def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, by
     _put(file, b"IEND", b"")
 
 
+def insert_chunks(file: IO[bytes], png: memoryview, chunks: list[tuple[bytes, bytes]]) -> None:
+    """Writes a finished PNG with further chunks right behind its header."""
+    head = len(_SIGNATURE) + 4 + 4 + 13 + 4  # IHDR comes first and has 13 bytes
+    file.write(png[:head])
+    for name, body in chunks:
+        _put(file, name, body)
+    file.write(png[head:])
+
+
 def icc_chunk(icc: bytes) -> tuple[bytes, bytes]:
     """A profile as its chunk."""
     return b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)

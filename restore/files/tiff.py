@@ -6,7 +6,9 @@ Source: TIFF revision 6.0 (Adobe, 1992), sections 8, 16 and 18.
 from __future__ import annotations
 
 import logging
+import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +21,7 @@ from restore.errors import ImageError
 from restore.files.exif import turn
 from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
-from restore.files.tiff_tags import append_directories, extra_tags, load_block, read_tags
+from restore.files.tiff_tags import append_directories, extra_tags, read_tags, resolution_of
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
@@ -27,7 +29,8 @@ _COLOURS = {_WHITE_IS_ZERO: 1, _GREY: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR:
 # Without its optional codecs tifffile unpacks these compressions (none, deflate twice, LZMA) and predictors.
 _COMPRESSIONS, _PREDICTORS = (1, 8, 32946, 34925), (1, 2)
 _UNSPECIFIED, _PREMULTIPLIED = 0, 1
-_DNG_VERSION, _ORIENTATION, _ICC = 50706, 274, 34675
+_SIGNED = 2
+_DNG_VERSION, _ORIENTATION, _ICC, _LARGEST_SAMPLE = 50706, 274, 34675, 341
 _BAND = 1 << 20
 _AGAIN = "copy it again from where it came"
 # What tifffile says of damaged files goes to those who listen, not to everybody's terminal.
@@ -85,33 +88,54 @@ def read_tiff(file: IO[bytes]) -> Picture:
                 "it has an extra channel whose meaning is not said",
                 hint="save it with alpha marked as such, or without",
             )
-        orientation = int(page.tags.valueof(_ORIENTATION, default=1))
-        orientation = orientation if 1 <= orientation <= 8 else 1
+        if _SIGNED in _as_tuple(page.sampleformat):
+            raise ImageError(
+                f"expected unsigned samples, got signed ones of {page.bitspersample} bits",
+                hint="add half their range and save it as unsigned, or as floats in [0, 1]",
+            )
+        told = read_tags(file)
+        oriented = _ORIENTATION in page.tags
+        orientation = page.tags.valueof(_ORIENTATION) if oriented else told.orientation
+        orientation = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
         icc = page.tags.valueof(_ICC)
+        white = 1.0
         if page.bitspersample <= 8:
-            arrays, mode = _read_by_pillow(file)
+            arrays, mode = _read_by_pillow(file, 1 if oriented else orientation)
         else:
-            stored = _read_array(file, tiff, page)
+            stored, white = _read_array(file, tiff, page)
             arrays = _split(stored, int(page.photometric), colours, _PREMULTIPLIED in extras, orientation)
             mode = {1: "I;16" if stored.dtype.kind == "u" else "F", 3: "RGB", 4: "CMYK"}[colours]
-    exif, dpi = read_tags(file)
-    if dpi and orientation >= 5:
-        dpi = dpi[::-1]
+    dpi, metadata = told.dpi, told.metadata
+    if orientation >= 5:
+        dpi = None if dpi is None else (dpi[1], dpi[0])
+        swapped = metadata.resolution
+        metadata = replace(metadata, resolution=None if swapped is None else (swapped[1], swapped[0]))
     return Picture(
-        *arrays, format="TIFF", mode=mode, icc=None if icc is None else bytes(icc), exif=exif, dpi=dpi
+        *arrays,
+        format="TIFF",
+        mode=mode,
+        icc=None if icc is None else bytes(icc),
+        exif=told.exif,
+        dpi=dpi,
+        white=white,
+        metadata=metadata,
     )
 
 
-def _read_by_pillow(file: IO[bytes]) -> tuple[Planes, str]:
+def _read_by_pillow(file: IO[bytes], orientation: int) -> tuple[Planes, str]:
+    """The planes, turned by the tag as Pillow does it, else by ``orientation``."""
     file.seek(0)
     image = TiffImagePlugin.TiffImageFile(file)
     # Pillow would measure the picture against its own global limit; ours has been kept already.
     image.im = Image.core.new(image.mode, getattr(image, "_tile_size", image.size))
-    return planes(image), image.mode  # load() has turned it upright
+    image.info.pop("xmp", None)  # by this it would turn some pictures whose size it has not swapped
+    return planes(image, orientation), image.mode
 
 
-def _read_array(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray:
-    """The samples, ``H x W x S`` in file order: uint16 or float32."""
+def _read_array(
+    file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage
+) -> tuple[np.ndarray, float]:
+    """The samples, ``H x W x S`` in file order: uint16 or float32; and what white is in the file, for floats."""
     dtype = page.dtype
     if (
         dtype is None
@@ -129,7 +153,37 @@ def _read_array(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPag
     else:
         array = _read_by_opencv(file, tiff, page)
     array = array.reshape(page.imagelength, page.imagewidth, -1)
-    return array if array.dtype == np.uint16 else array.astype(np.float32, copy=False)
+    return (array, 1.0) if array.dtype == np.uint16 else _floats(array, page)
+
+
+def _floats(array: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, float]:
+    """float32 with white at 1, and what white is in the file: 1 unless the file says something else.
+
+    Raises:
+        ImageError: values far above 1 in a file that does not say what white is.
+    """
+    from restore.image import LARGEST, check_scale  # only here: floats are rare, and it imports a lot
+
+    values = array.astype(np.float32, copy=False)
+    largest = float(np.max(values, initial=0.0, where=np.isfinite(values)))
+    white = 1.0
+    if largest > LARGEST:
+        white = _white(page) or 1.0
+        check_scale(largest / white, where="floating TIFF")
+        values = values / np.float32(white) if white != 1.0 else values
+    return values, white
+
+
+def _white(page: tifffile.TiffPage) -> float | None:
+    """What a floating file says is white: its largest sample (tag SMaxSampleValue), or ImageJ's display range."""
+    told = page.tags.valueof(_LARGEST_SAMPLE)
+    for value in _as_tuple(told):
+        if isinstance(value, int | float) and 1 < value < float("inf"):
+            return float(value)
+    shown = re.search(r"^max=([\d.]+(?:[eE]\+?\d+)?)\s*$", page.description, re.MULTILINE)
+    if page.description.startswith("ImageJ=") and shown and float(shown[1]) > 1:
+        return float(shown[1])
+    return None
 
 
 def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray:
@@ -150,6 +204,10 @@ def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.Tif
         codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
         array = cv2.cvtColor(array, codes[array.shape[2]])
     return array
+
+
+def _as_tuple(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _name(value: int) -> str:
@@ -192,7 +250,11 @@ def write_tiff(path: Path, picture: Picture) -> None:
     kind = (
         "separated" if picture.black is not None else "rgb" if picture.pixels.shape[2] == 3 else "minisblack"
     )
-    exif = load_block(picture.exif)
+    tags = extra_tags(picture.exif, picture.metadata, picture.size)
+    if picture.white != 1.0:
+        array = array * np.float32(picture.white)
+        tags.append((_LARGEST_SAMPLE, "f", 1, picture.white, True))
+    resolution, unit = resolution_of(picture.dpi, picture.metadata, picture.size)
     tifffile.imwrite(
         path,
         array,
@@ -202,10 +264,10 @@ def write_tiff(path: Path, picture: Picture) -> None:
         compression="zlib",
         predictor=array.dtype.kind == "u",  # the floating predictor needs an optional package
         iccprofile=picture.icc,
-        resolution=picture.dpi,
-        resolutionunit="INCH" if picture.dpi else None,
+        resolution=resolution,
+        resolutionunit=unit,
         metadata=None,
         software=False,
-        extratags=extra_tags(exif),
+        extratags=tags,
     )
-    append_directories(path, exif)
+    append_directories(path, picture.exif)

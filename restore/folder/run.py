@@ -198,7 +198,8 @@ class _Run:
             with atomic_write(path) as temporary:
                 shutil.copyfile(job.source, temporary)
         else:
-            write_picture(path, picture, format=self.format, quality=self.quality)
+            # Its own format and not the one its name claims, where nobody asks for another.
+            write_picture(path, picture, format=self.format or picture.format, quality=self.quality)
         self.manifest.finish(job, record)
         self.result.done.append(outcome)
         self.tell(Event("done", job.file, outcome, source_bytes=job.size))
