@@ -317,3 +317,22 @@ def test_two_outputs_cannot_share_stdout(photos, command):
     options = ["-d", "noise:sigma=25", "-m", "identity", "--data", photos]
     refused = command(bench_command, *options, "--json", "-", "--markdown", "-")
     assert isinstance(refused.exception, UsageError) and refused.stdout == ""
+
+
+def test_an_identical_picture_neither_lifts_the_mean_nor_passes_the_gate(tmp_path):
+    Image.new("RGB", (24, 24), (128, 128, 128)).save(tmp_path / "flat.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(
+        tmp_path / "noise.png"
+    )
+
+    def mean(x):
+        return x if x.amax() == x.amin() else x.mean((2, 3), keepdim=True).expand_as(x)
+
+    result = run_bench(tmp_path, degradations=["clip"], models=[("mean", mean)])
+    scores = {r["image"]: r["psnr"] for r in result.rows if r["model"] == "mean"}
+    found = entry(result, "mean")
+    assert np.isinf(scores["flat.png"]) and scores["noise.png"] < 30
+    assert found["psnr"] == scores["noise.png"] and found["identical"]["psnr"] == 1
+    assert entry(result, "input")["identical"]["psnr"] == 2 and np.isinf(entry(result, "input")["psnr"])
+    (missed,) = result.missed({"psnr": 30.0})
+    assert "mean on" in missed and f"{found['psnr']:.4g}" in missed

@@ -101,3 +101,26 @@ def test_compare_command(sides, tmp_path, command):
     (sides / "before" / "0_first.png").unlink()
     (sides / "after" / "b.png").unlink()
     assert command(compare_command, sides / "before", sides / "after").exit_code == 0
+
+
+def test_an_identical_picture_does_not_make_the_means_infinite(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("same", "bad", "worse"):
+        truth = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        given = {"same": truth, "bad": 255 - truth, "worse": truth // 2}[name]
+        after = {"same": truth, "bad": truth, "worse": truth // 3}[name]
+        for side, pixels in (("before", given), ("after", after), ("truth", truth)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / side / f"{name}.png")
+    result = compare_folders(tmp_path / "before", tmp_path / "after", truth=tmp_path / "truth")
+    rows = {r["image"]: r for r in result.rows}
+    assert np.isinf(rows["same"]["psnr_after"]) and np.isinf(rows["bad"]["psnr_after"])
+    bad, worse = rows["bad"]["psnr_before"], rows["worse"]["psnr_before"]
+    assert result.summary["psnr_before"] == pytest.approx((bad + worse) / 2)
+    assert result.summary["psnr_after"] == pytest.approx(rows["worse"]["psnr_after"])
+    assert result.summary["identical"] == {"psnr_before": 1, "psnr_after": 2, "psnr_gain": 1}
+    assert (result.summary["better"], result.summary["worse"]) == (1, 1)
+    assert any("psnr_after: mean over 1 of 3 pictures; 2 identical" in note for note in result.notes())
+    assert "2 identical" in result.markdown()
+    alike = compare_folders(tmp_path / "truth", tmp_path / "truth", truth=tmp_path / "truth")
+    assert np.isinf(alike.summary["psnr_after"]) and alike.summary["psnr_gain"] == 0

@@ -93,7 +93,10 @@ def bench(
     ] = None,
     fail_under: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=NUMBER", help="psnr=30, ssim=.8: exit code 1 when a mean is below."),
+        typer.Option(
+            metavar="METRIC=NUMBER",
+            help="psnr=30, ssim=.8: exit code 1 when a mean (of pictures that are not identical) is below.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[

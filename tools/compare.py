@@ -35,7 +35,8 @@ def compare(
 ) -> None:
     """Compare pictures before and after, paired by their path without its ending.
 
-    With --truth: PSNR and SSIM of both and the gain. Without: how much changed.
+    With --truth: PSNR and SSIM of both and the gain. Without: how much changed. Means are over the pictures whose
+    PSNR is finite; those that are identical are counted beside them.
     Exit code: 0 done, 1 a picture has no partner or cannot be read, 2 wrong use.
     """
     check_targets({"--json": json, "--markdown": markdown}, [html])

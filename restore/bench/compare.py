@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from restore.bench.result import mean
+from restore.bench.means import count_identical, mean, unequal_counts
 from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor, tensor_to_array
@@ -47,7 +47,8 @@ class CompareResult:
         rows: per picture ``psnr_before``, ``psnr_after``, ``psnr_gain``, ``ssim_...`` with a truth; without
             one ``psnr_between`` (dB), ``mean_change`` and ``largest_change`` (absolute, in units of 255).
         summary: the same keys, means over the pictures (``largest_change``: the largest), and ``images``;
-            with a truth also ``better`` and ``worse``, counted by PSNR.
+            with a truth also ``better`` and ``worse``, counted by PSNR. A picture that equals the truth has an
+            infinite PSNR: means are over the finite ones, ``identical`` counts the others per key.
         unpaired: names of ``{"file", "missing_in"}``; they are in no row.
         failures: ``{"image", "error"}``: pairs that could not be read or do not fit.
         looks: whole pictures of some pairs; not in the file.
@@ -88,9 +89,10 @@ class CompareResult:
         }
 
     def notes(self) -> list[str]:
-        """One line for everything that is in no row."""
+        """One line for everything that is in no row or not in a mean."""
         lines = [f"unpaired: {u['file']} is missing in {u['missing_in']}" for u in self.unpaired]
-        return [*lines, *(f"failed: {f['image']}: {f['error']}" for f in self.failures)]
+        lines += [f"failed: {f['image']}: {f['error']}" for f in self.failures]
+        return lines + unequal_counts(self.summary)
 
     def markdown(self) -> str:
         """The rows as a Markdown table, with the protocol and what is missing below."""
@@ -240,7 +242,9 @@ def _in_words(row: dict[str, Any]) -> str:
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     if not rows:
         return {"images": 0}
-    summary: dict[str, Any] = {key: mean([r[key] for r in rows]) for key in rows[0] if key != "image"}
+    keys = [key for key in rows[0] if key != "image"]
+    summary: dict[str, Any] = {key: mean([r[key] for r in rows]) for key in keys}
+    summary["identical"] = count_identical(rows, keys)
     if "largest_change" in summary:
         summary["largest_change"] = max(r["largest_change"] for r in rows)
     if "psnr_gain" in summary:

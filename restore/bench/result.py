@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from restore.bench.means import METRICS, unequal_counts
 from restore.errors import UsageError, did_you_mean
 from restore.metrics.table import MEASURES
 from restore.report import Column, Comparison, markdown_table
 
 SCHEMA = 1
-METRICS = ("psnr", "psnr_y", "ssim", "ssim_y")
 
 COLUMNS = (
     Column("degradation", "degradation"),
@@ -49,7 +48,7 @@ class BenchResult:
         environment: versions, commit, processor, date; ``data``: the folder's name and a hash of its pixels;
             ``options``: what was asked for.
         rows: per picture, condition and model.
-        summary: per condition and model; means over pictures, see :func:`summarise`.
+        summary: per condition and model; means over pictures, see :func:`restore.bench.means.summarise`.
         failures: pictures or (picture, model) pairs that are missing, with the reason.
         skipped: (model, degradation) pairs that do not fit because their scales differ.
         looks: crops of some pictures, for sheets and pages; not in the file.
@@ -82,7 +81,9 @@ class BenchResult:
     def notes(self) -> list[str]:
         """One line for everything that is in no row."""
         lines = [f"failed: {f['image']}{_of(f)}: {f['error']}" for f in self.failures]
-        return lines + [f"left out: {s['model']} on {s['degradation']}: {s['reason']}" for s in self.skipped]
+        lines += [f"left out: {s['model']} on {s['degradation']}: {s['reason']}" for s in self.skipped]
+        named = ((f"{e['model']} on {e['degradation']}", e) for e in self.summary)
+        return lines + [f"{name}: {line}" for name, entry in named for line in unequal_counts(entry)]
 
     def markdown(self) -> str:
         """The summary as a Markdown table, with the protocol and the machine below."""
@@ -144,7 +145,10 @@ class BenchResult:
         return shlex.join(words)
 
     def missed(self, gates: Mapping[str, float]) -> list[str]:
-        """One sentence per model and condition whose mean is below a gate, or is not there at all."""
+        """One sentence per model and condition whose mean is below a gate, or is not there at all.
+
+        The mean is over pictures whose score is finite: one that equals its original does not lift the others.
+        """
         found = []
         for entry in self.summary:
             for metric, least in gates.items():
@@ -172,66 +176,6 @@ def parse_gates(texts: Sequence[str]) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"expected {metric}=NUMBER, got {text!r}") from None
     return gates
-
-
-def summarise(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    model: str,
-    degradation: str,
-    measures: Sequence[str] = (),
-    **extra: Any,
-) -> dict[str, Any]:
-    """Means of one model under one condition.
-
-    Scores are means of the pictures' scores (PSNR: of their dB); a score that is not defined for a picture
-    (SSIM below 11 px) is left out. Times are total seconds by total megapixels of what comes out. NaN:
-    nothing to average.
-    """
-    mine = [r for r in rows if r["model"] == model and r["degradation"] == degradation]
-    timed = [r for r in mine if r["seconds"] is not None]
-    area = sum(r["megapixels"] for r in timed)
-
-    def rate(key: str) -> float | None:
-        return sum(r[key] for r in timed) / area if timed else None
-
-    return {
-        "model": model,
-        "degradation": degradation,
-        **{m: mean([r[m] for r in mine]) for m in (*METRICS, *measures)},
-        "seconds_per_megapixel": rate("seconds"),
-        "cpu_seconds_per_megapixel": rate("cpu_seconds"),
-        "images": len(mine),
-        **extra,
-    }
-
-
-def add_gains(summary: Sequence[dict[str, Any]]) -> None:
-    """PSNR over the starting row of the same condition, as ``gain``."""
-    start = {e["degradation"]: e["psnr"] for e in summary if not e["judged"]}
-    for entry in summary:
-        gain = entry["psnr"] - start.get(entry["degradation"], math.nan)
-        entry["gain"] = None if not entry["judged"] else gain
-
-
-def add_shares(summary: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
-    """The share of pictures whose PSNR is above that of the starting row, as ``improved``."""
-    scores = {(r["degradation"], r["model"], r["image"]): r["psnr"] for r in rows}
-    start = {e["degradation"]: e["model"] for e in summary if not e["judged"]}
-    for entry in summary:
-        condition = entry["degradation"]
-        better = [
-            scores[key] > scores[condition, start[condition], key[2]]
-            for key in scores
-            if key[:2] == (condition, entry["model"]) and (condition, start.get(condition), key[2]) in scores
-        ]
-        entry["improved"] = sum(better) / len(better) if better and entry["judged"] else None
-
-
-def mean(values: Sequence[float]) -> float:
-    """The mean of the defined ones; NaN when there are none."""
-    defined = [v for v in values if not math.isnan(v)]
-    return sum(defined) / len(defined) if defined else math.nan
 
 
 def _of(failure: Mapping[str, str]) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from restore.bench.conditions import Condition, parse_condition
 from restore.bench.contenders import INPUT, Model, label_of, make_ready, split_models, starting_row
+from restore.bench.means import add_gains, add_shares, summarise
 from restore.bench.measure import memory_method
-from restore.bench.result import BenchResult, add_gains, add_shares, summarise
+from restore.bench.result import BenchResult
 from restore.bench.save import Saver
 from restore.bench.score import Entry, Tally, read_clean, score_picture
 from restore.bench.sets import SetDistances
@@ -251,6 +252,6 @@ def _summary(tally: Tally, entries: Sequence[Entry], channels: str) -> list[dict
                     **(tally.sets.distances(entry.condition.label, c.label) if tally.sets else {}),
                 )
             )
-    add_gains(summary)
+    add_gains(summary, tally.rows)
     add_shares(summary, tally.rows)
     return summary

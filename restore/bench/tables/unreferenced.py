@@ -21,7 +21,7 @@ from torch import Tensor
 from restore import restorers
 from restore.bench import run as bench
 from restore.bench.contenders import INPUT, split_models
-from restore.bench.result import mean
+from restore.bench.means import mean
 from restore.bench.save import Saver
 from restore.errors import RestoreError
 from restore.files import Picture, atomic_file, read_picture
