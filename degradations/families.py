@@ -26,11 +26,17 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 WIDE_FAMILIES: Mapping[str, tuple[str, ...]] = {
     "noise": ("varied-noise",),
     "blur": ("varied-blur",),
+    "jpeg": ("jpeg", "jpeg:subsampling=444", "double-jpeg", "webp"),
+    "downsampled": FAMILIES["downsampled"],
     "rain": ("varied-rain",),
     "snow": ("varied-snow",),
+    "raindrop": ("varied-drops",),
     "haze": ("varied-haze",),
     "underwater": ("varied-water",),
     "lowlight": ("varied-dark",),
+    "damage": ("varied-damage",),
+    "print": ("varied-print",),
+    "moire": ("varied-moire",),
 }
 # Which families a family brings along by itself: nothing is said about them where it is there.
 BRINGS: Mapping[str, tuple[str, ...]] = {

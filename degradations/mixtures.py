@@ -13,6 +13,7 @@ from restore.degradations.life import LIVES
 from restore.degradations.mixture import Draws, Find, Mixture, Recipe
 from restore.degradations.real_world import BSRGAN, REAL_ESRGAN
 from restore.degradations.varied_camera import VARIED_CAMERA
+from restore.degradations.varied_surface import VARIED_SURFACE
 from restore.degradations.varied_weather import VARIED_WEATHER
 from restore.names import format_name
 
@@ -123,6 +124,7 @@ MIXTURES: dict[str, Recipe] = {
     **LIVES,
     **VARIED_WEATHER,
     **VARIED_CAMERA,
+    **VARIED_SURFACE,
 }
 
 

@@ -13,7 +13,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         "frost",
     ),
     "lens": (
-        "raindrop", "spatter", "distortion", "chromatic-aberration", "vignetting",
+        "raindrop", "glass-drops", "varied-drops", "spatter", "distortion", "chromatic-aberration", "vignetting",
         "blur", "defocus", "kernel-blur", "gaussian_blur", "defocus_blur", "glass_blur",
         "zoom_blur", "zoom-blur", "partial-blur",
     ),
@@ -32,12 +32,13 @@ PLACES: Mapping[str, tuple[str, ...]] = {
         "impulse_noise", "speckle_noise",
     ),
     "processing": (
-        "demosaic", "camera-denoise", "sharpen", "tone-curve", "clip", "quantise", "banding",
+        "moire", "varied-moire", "demosaic", "camera-denoise", "sharpen", "tone-curve", "clip", "quantise", "banding",
     ),
     "resize": ("downsample", "resize", "low-resolution", "pixelate", "imagenet-c-pixelate"),
     "codec": ("jpeg", "jpeg-diff", "double-jpeg", "webp", "avif", "jpeg_compression"),
     "print and storage": (
         "halftone", "fade", "mildew", "water-stain", "crease", "scratches", "dust", "watermark", "mask",
+        "print-tone", "cracks", "print-margin", "varied-print", "varied-damage",
     ),
 }  # fmt: skip
 OTHER = "other"

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 import torch
 from torch import Tensor
 
-from restore.degradations import lens_drops
+from restore.degradations import glass_drops, lens_drops
 from restore.degradations.params import Params
 from restore.degradations.presets import TABLE
 
 # What is painted over a picture in layers of an opacity and a colour.
-PAINTED = ("scratches", "crease", "dust", "mildew", "water-stain", "watermark", "mask")
-TRACEABLE = (*PAINTED, "raindrop")
+PAINTED = ("scratches", "crease", "dust", "mildew", "water-stain", "watermark", "mask", "cracks")
+TRACEABLE = (*PAINTED, "raindrop", "glass-drops")
 
 
 def trace(params: Params, shape: tuple[int, ...], names: Collection[str] = TRACEABLE) -> Tensor:
@@ -49,6 +49,8 @@ def elementary(params: Params) -> Iterator[Params]:
 
 def _cover(params: Params, height: int, width: int) -> Tensor:
     """The opacity of one sample, ``1 x 1 x H x W``: what a layer does to white less what it does to black."""
+    if params.name == "glass-drops":
+        return glass_drops.maps((1, 1, height, width), params)
     if params.name == "raindrop":
         return lens_drops.maps((1, 1, height, width), params)
     whole = Params(params.name, params.seeds, torch.ones_like(params.strength), params.values)

