@@ -24,6 +24,7 @@ from restore.metrics import psnr
 from restore.resample import imresize
 from restore.restorers import Finding, names
 from restore.restorers.auto import decide
+from restore.restorers.findings import Judgement
 from restore.restorers.look import look_places
 from restore.restorers.remedies import ORDER, REMEDIES
 from restore.restorers.second import SecondOpinion
@@ -57,6 +58,69 @@ def test_things_are_undone_backwards_and_only_where_that_is_known_to_help() -> N
     many = [finding(r.family, severity=1.2 + i / 10, value=20) for i, r in enumerate(REMEDIES)]
     actions = decide(many, there={*there, "white-balance"}).actions
     assert len(actions) == 3 and list(ORDER).index("lowlight") == len(ORDER) - 1 and actions[-1] == "gamma"
+
+
+def test_a_remedy_is_used_from_its_threshold_on() -> None:
+    """At the severity and the confidence of the table, not only beyond."""
+    for remedy in REMEDIES:
+        name = remedy.restorers[0].partition(":")[0]
+
+        def decided(severity: float, confidence: float, r=remedy, name=name) -> tuple[str, ...]:
+            found = Finding(r.family, severity, confidence, 2.0, kind=r.kind)
+            return decide([found], there={name}).actions
+
+        assert len(decided(remedy.severity, remedy.confidence)) == 1
+        assert decided(remedy.severity - 1e-6, 1.0) == decided(5.0, remedy.confidence - 1e-6) == ()
+
+
+def test_the_three_worst_are_undone_by_how_bad_and_how_sure_they_are() -> None:
+    there = {r.restorers[0].partition(":")[0] for r in REMEDIES}
+    found = [
+        finding("jpeg", severity=2.0, confidence=0.95, value=30),
+        finding("noise", severity=1.0, confidence=0.99),
+        finding("rain", severity=1.8, confidence=1.0),
+        finding("snow", severity=1.75, confidence=1.0),
+    ]
+    assert decide(found, there=there).actions == ("dejpeg", "derain", "desnow")
+
+
+def test_restoring_pixels_without_a_diagnosis_makes_one(photo: np.ndarray) -> None:
+    auto, crop = restore.load("auto", device="cpu"), photo[40:168, 100:260]
+    left = auto.restore_pixels(crop, judged=Judgement((), ()))
+    assert np.array_equal(left, crop) and not np.shares_memory(left, crop)
+    draw = np.random.default_rng(0).normal(0, 25, crop.shape)
+    noisy = np.clip(crop + draw, 0, 255).astype(np.uint8)
+    shares: list[float] = []
+    alone = auto.restore_pixels(noisy, progress=shares.append)
+    assert np.array_equal(alone, auto.restore_pixels(noisy, judged=auto.find(noisy)))
+    error = [np.mean((p.astype(float) - crop) ** 2) for p in (noisy, alone)]
+    assert error[1] < 0.3 * error[0] and alone.dtype == np.uint8
+    assert shares[-1] == 1 and shares == sorted(shares)
+    # A tensor goes the same way; what comes out is a picture.
+    x = torch.from_numpy(noisy.copy()).permute(2, 0, 1)[None].float() / 255
+    made = auto(x)
+    assert float(made.min()) >= 0 and float(made.max()) <= 1
+    assert np.abs(stored(made).astype(int) - alone).max() <= 1
+
+
+def test_every_step_of_a_chain_is_given_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a restorer leaves outside of [0, 1] is cut before the next sees it."""
+    auto = restore.load("auto", device="cpu")
+    seen: list[torch.Tensor] = []
+
+    def over(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x)
+        return 2 * x - 0.5
+
+    chain = Judgement((), ("first", "second"))
+    monkeypatch.setattr(auto, "judge", lambda *a, **k: chain)
+    monkeypatch.setattr(auto, "_restorer", lambda name: over)
+    x = torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    y = auto(x)
+    assert len(seen) == 4, "each picture of a batch by itself"
+    assert all(float(s.min()) >= 0 and float(s.max()) <= 1 for s in seen)
+    once = (2 * x - 0.5).clamp(0, 1)
+    assert torch.allclose(y, (2 * once - 0.5).clamp(0, 1))
 
 
 def test_every_remedy_that_is_there_can_be_loaded() -> None:

@@ -167,3 +167,21 @@ def test_shake_with_roll_differs_over_the_picture_and_is_motion_without() -> Non
     assert torch.allclose(
         degradation("camera-shake")(flat, severity=5, generator=torch.Generator())[0], flat, atol=1e-5
     )
+
+
+def test_severities_are_the_published_tables() -> None:
+    """ImageNet-C's own constants (Hendrycks & Dietterich 2019), for 224 pixels."""
+    x = torch.zeros(1, 3, 224, 224)
+    published = {
+        "defocus": {"radius": (3, 4, 6, 8, 10), "alias": (0.1, 0.5, 0.5, 0.5, 0.5)},
+        "blur": {"sigma": (1, 2, 3, 4, 6)},
+    }
+    for name, knobs in published.items():
+        for severity in range(1, 6):
+            g = torch.Generator().manual_seed(0)
+            params = degradation(name).sample(tuple(x.shape), severity=severity, generator=g)
+            drawn = {k: float(params.values[k][0]) for k in knobs}
+            assert drawn == pytest.approx({k: row[severity - 1] for k, row in knobs.items()}), (
+                name,
+                severity,
+            )

@@ -23,6 +23,7 @@ from restore.classical.dictionary import omp
 from restore.classical.guided import box_mean, box_min, guided_filter
 from restore.classical.inpaint import biharmonic, navier_stokes, telea
 from restore.classical.lowlight import equalize, gamma, lime
+from restore.classical.sliding_dct import sliding_dct
 from restore.classical.sparse_gradients import shrink, sparse_deconvolve
 from restore.classical.underwater import underwater, white_balance
 from restore.classical.upscale import upscale
@@ -262,6 +263,35 @@ def test_blocks_go(photo: np.ndarray) -> None:
     assert torch.equal(dejpeg(clean), clean)
 
 
+def test_one_shift_is_the_picture_compressed_once_again(photo: np.ndarray) -> None:
+    part = photo[:48, :64]
+    file = io.BytesIO()
+    Image.fromarray(np.pad(part, ((8, 8), (8, 8), (0, 0)), mode="edge")).save(
+        file, "JPEG", quality=30, subsampling=0
+    )
+    again = np.asarray(Image.open(file))[8:-8, 8:-8]
+    x = torch.from_numpy(part.copy()).permute(2, 0, 1)[None].float() / 255
+    made = dejpeg(x, quality=30, shifts=1)
+    assert np.abs(made[0].permute(1, 2, 0).numpy() * 255 - again).max() < 1e-3
+    for wrong in ({"shifts": 0}, {"shifts": 9}, {"quality": 0}, {"quality": 101}):
+        with pytest.raises(UsageError):
+            dejpeg(x, **wrong)
+    assert torch.isfinite(dejpeg(x, quality=1, shifts=8)).all()
+    assert torch.equal(dejpeg(x, quality=100), x), "a quality of 100 leaves nothing to undo"
+
+
+def test_published_settings_are_the_defaults() -> None:
+    from inspect import signature
+
+    published = {
+        (sliding_dct, "block"): 16,  # Yu & Sapiro 2011: 16 x 16 patches,
+        (sliding_dct, "threshold"): 3.0,  # cut at 3 sigma
+        (clahe, "tiles"): 8,  # Zuiderveld 1994
+    }
+    for (function, name), value in published.items():
+        assert signature(function).parameters[name].default == value, (function.__name__, name)
+
+
 def test_holes_are_filled(crop: torch.Tensor) -> None:
     mask = torch.zeros_like(crop[:, :1])
     mask[..., 20:26, 30:60] = 1
@@ -280,3 +310,12 @@ def test_back_projection_agrees_with_what_is_given(crop: torch.Tensor) -> None:
     y = back_projection(small, scale=2)
     assert psnr(imresize(y, scale=0.5), small) > psnr(imresize(upscale(small, 2), scale=0.5), small) + 10
     assert psnr(y, crop) > psnr(upscale(small, 2), crop)
+    assert torch.allclose(back_projection(crop, scale=1), crop, atol=1e-6)
+    assert torch.equal(back_projection(small, scale=2, iterations=0), upscale(small, 2))
+    half = back_projection(small, scale=2, iterations=1, step=0.5) - upscale(small, 2)
+    assert torch.allclose(
+        2 * half, back_projection(small, scale=2, iterations=1) - upscale(small, 2), atol=1e-6
+    )
+    for wrong in ({"scale": 0}, {"scale": 2, "iterations": -1}):
+        with pytest.raises(UsageError):
+            back_projection(crop, **wrong)

@@ -265,6 +265,14 @@ def test_gif_with_transparency(tmp_path: Path) -> None:
     assert np.abs(back.pixels[:, 9:].astype(int) - (250, 20, 90)).max() <= 8
 
 
+def test_gif_shows_what_is_half_visible(tmp_path: Path) -> None:
+    alpha = np.full((8, 8), 128, np.uint8)
+    alpha[0] = 127
+    write_picture(tmp_path / "a.gif", Picture(np.full((8, 8, 3), (250, 20, 90), np.uint8), alpha=alpha))
+    back = read_picture(tmp_path / "a.gif").alpha
+    assert back is not None and (back[0] == 0).all() and (back[1:] == 255).all()
+
+
 ODD_NAMES = [
     "with space.png",
     "grüße.png",

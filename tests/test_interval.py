@@ -15,7 +15,14 @@ from PIL import Image
 import restore
 from restore.bench.tables.conformal import coverage, fit_coefficients, risk_control
 from restore.errors import UsageError, WeightsError
-from restore.restorers.interval import COEFFICIENTS, Calibration, log_scale, usual_error
+from restore.restorers.interval import (
+    COEFFICIENTS,
+    Calibration,
+    bounds,
+    log_scale,
+    restore_with_spread,
+    usual_error,
+)
 
 
 def test_risk_control_keeps_its_promise_on_other_pictures() -> None:
@@ -54,6 +61,42 @@ def test_the_regression_finds_where_errors_are_large(photo_tensor: torch.Tensor)
     usual = usual_error(noisy, noisy.clamp(0, 1), torch.zeros_like(x[:, :1]), w)[0, 0]
     left, right = usual[:, :60].median(), usual[:, -60:].median()
     assert right > 2 * left
+
+
+def test_the_spread_is_the_deviation_over_the_mirror_images() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Conv2d(3, 3, (2, 3), padding="same")
+
+    def restore_one(x: torch.Tensor) -> torch.Tensor:
+        return 3 * net(x) - 1  # much of it outside of [0, 1]
+
+    x = torch.rand(2, 3, 12, 17)
+    first, spread = restore_with_spread(restore_one, x)
+    answers = []
+    with torch.no_grad():
+        for down in (1, -1):
+            for right in (1, -1):
+                turned = x.numpy()[..., ::down, ::right].copy()
+                made = restore_one(torch.from_numpy(turned)).numpy()
+                answers.append(np.clip(made, 0, 1)[..., ::down, ::right])
+    assert first.numpy() == pytest.approx(answers[0]) and float(first.min()) >= 0 and float(first.max()) <= 1
+    expected = np.sqrt(np.var(answers, 0).mean(1, keepdims=True))
+    assert spread.shape == (2, 1, 12, 17) and spread.numpy() == pytest.approx(expected, abs=2e-4)
+    assert float(spread.max()) > 0.1
+    # One that says the same whichever way it is held has no spread; rounding must not make it NaN.
+    _, none = restore_with_spread(lambda t: 0.3 + 0.1 * t, x)
+    assert float(none.max()) < 1e-3
+
+
+def test_bounds_stay_in_range_and_are_rounded_outwards() -> None:
+    y, half = torch.tensor([0.02, 0.5, 0.99]), torch.tensor([0.05, 0.0101, 0.05])
+    lower, upper = bounds(y, half)
+    assert lower.tolist() == pytest.approx([0, 0.4899, 0.94]) and upper.tolist() == pytest.approx(
+        [0.07, 0.5101, 1]
+    )
+    lower, upper = bounds(y, half, top=100)
+    assert lower.tolist() == pytest.approx([0, 0.48, 0.94], abs=1e-6)
+    assert upper.tolist() == pytest.approx([0.07, 0.52, 1], abs=0.0101)
 
 
 def test_bands_of_rows_equal_the_whole() -> None:

@@ -27,6 +27,7 @@ from restore.inverse import (
     total_variation,
 )
 from restore.inverse.normal import normal_equations
+from restore.inverse.plug_and_play import turn, unturn
 from restore.metrics import psnr
 
 SHAPE = (1, 6, 12)
@@ -183,6 +184,87 @@ def test_each_kind_of_knowledge_opens(tmp_path: Path, photo: np.ndarray) -> None
     with pytest.raises(UsageError, match="odd"):
         np.save(tmp_path / "even.npy", np.ones((2, 2)))
         open_known(tmp_path / "even.npy")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_measurements_that_are_not_finite_are_refused(bad: float) -> None:
+    a = op.blur(gaussian_psf(1.0), (3, 16, 20), border="wrap")
+    y = torch.rand(1, 3, 16, 20, generator=torch.Generator().manual_seed(0))
+    y[0, 1, 2, 3] = bad
+    for solve in (
+        lambda: plug_and_play(y, a, lambda z, s: z, sigma=0.01, steps=1),
+        lambda: total_variation(y, a, sigma=0.01, iterations=1),
+        lambda: deep_image_prior(y, a, sigma=0.01, iterations=1),
+    ):
+        with pytest.raises(UsageError, match="finite"):
+            solve()
+
+
+def test_plug_and_play_turns_and_turns_back() -> None:
+    """A denoiser that does nothing cannot tell how the picture is held; one that looks down can."""
+    a = op.blur(gaussian_psf(1.0), (3, 16, 20), border="wrap")
+    y = a(torch.rand(1, 3, 16, 20, generator=torch.Generator().manual_seed(0)))
+    shapes: list[tuple[int, int]] = []
+
+    def nothing(z: Tensor, s: Tensor) -> Tensor:
+        shapes.append((z.shape[-2], z.shape[-1]))
+        return z
+
+    still, turned = (plug_and_play(y, a, nothing, sigma=0.01, steps=9, turns=t).image for t in (False, True))
+    assert torch.allclose(still, turned, atol=1e-5)
+    assert shapes == [(16, 20)] * 9 + [(16, 20), (20, 16)] * 4 + [(16, 20)]
+    ways = {turn(y, k).contiguous().numpy().tobytes() for k in range(8)}
+    assert len(ways) == 8 and all(torch.equal(unturn(turn(y, k), k), y) for k in range(8))
+
+
+def test_plug_and_plays_sigmas_fall_from_start_to_the_noise() -> None:
+    a = op.blur(gaussian_psf(1.0), (1, 12, 12), border="wrap")
+    y = a(torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0)))
+    told: list[list[float]] = []
+
+    def denoiser(z: Tensor, s: Tensor) -> Tensor:
+        told.append(s.tolist())
+        return z
+
+    sigma = torch.tensor([0.02, 0.08])
+    found = plug_and_play(y, a, denoiser, sigma=sigma, steps=5, start=0.2)
+    expected = np.stack([np.geomspace(0.2, s, 5) for s in (0.02, 0.08)], 1)
+    assert np.array(told) == pytest.approx(expected, rel=1e-5)
+    assert found.trace["sigma"] == pytest.approx(expected[:, 0], rel=1e-5) and found.iterations == 5
+    told.clear()
+    plug_and_play(y, a, denoiser, sigma=0.5, steps=2, start=0.2)
+    assert told == [pytest.approx([0.2, 0.2])] * 2, "never from less noise to more"
+    for wrong in ({"steps": 0}, {"start": 0.0}, {"weight": 0.0}, {"fresh": 1.1}, {"fresh": -0.1}):
+        with pytest.raises(UsageError):
+            plug_and_play(y, a, denoiser, sigma=0.1, **wrong)
+
+
+def test_holes_get_fresh_noise_of_the_seed() -> None:
+    keep = (torch.rand(12, 12, generator=torch.Generator().manual_seed(4)) < 0.5).float()
+    a = op.masking(keep, (1, 12, 12))
+    y = a(torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0)))
+    told: list[Tensor] = []
+
+    def denoiser(z: Tensor, s: Tensor) -> Tensor:
+        told.append(z)
+        return z
+
+    def shown(**knobs) -> list[Tensor]:  # type: ignore[no-untyped-def]
+        told.clear()
+        plug_and_play(y, a, denoiser, sigma=0.01, steps=3, turns=False, **knobs)
+        return list(told)
+
+    plain, noisy, again, other = shown(fresh=0), shown(), shown(seed=0), shown(seed=1)
+    assert all(torch.equal(p, q) for p, q in zip(noisy, again, strict=True))
+    assert not torch.equal(noisy[0], other[0])
+    first = noisy[0] - plain[0]
+    assert float(first.std()) == pytest.approx((49 / 255) ** 2, abs=0.2) and float(first.abs().max()) > 0.1
+    whole = op.identity((1, 64, 64))
+    flat = torch.full((1, 1, 64, 64), 0.5)
+    told.clear()
+    plug_and_play(flat, whole, denoiser, sigma=0.03, steps=2, fresh=1, start=0.2, initial=flat, turns=False)
+    assert float(told[0].std()) == pytest.approx((0.2**2 - 0.03**2) ** 0.5, rel=0.05)
+    assert float(told[1].std()) < 0.2 and torch.isfinite(told[1]).all()
 
 
 def test_wrong_use_is_said_in_words(photo_tensor: Tensor) -> None:

@@ -8,8 +8,9 @@ from torch import nn
 
 from restore.downstream.classifiers import load_classifier
 from restore.downstream.classifiers.adapter import Classifier, Preprocess
+from restore.downstream.gate.features import FEATURES
 from restore.downstream.gate.module import RestoreGate
-from restore.downstream.gate.rule import GateRule
+from restore.downstream.gate.rule import GateRule, fit_rule
 from restore.downstream.labelled import digits
 from restore.downstream.labelled.base import Labelled
 from restore.downstream.labelled.folders import from_csv, from_dataset, from_folder
@@ -91,6 +92,21 @@ def test_a_gate_is_a_module_that_saves_and_no_answer_depends_on_neighbours(fitte
     (tmp_path / "gate.json").write_text("{}")
     with pytest.raises(UsageError):
         GateRule.load(tmp_path / "gate.json")
+
+
+def test_a_feature_that_never_changes_does_not_break_a_rule():
+    g = torch.Generator().manual_seed(0)
+    x = torch.rand(60, len(FEATURES), generator=g)
+    x[:, 0] = 0.5
+    logs = [torch.log_softmax(torch.randn(60, 3, generator=g), 1) for _ in range(2)]
+    rule = fit_rule(x, *logs, torch.arange(60) % 3, steps=5)
+    assert torch.isfinite(rule.score(x)).all()
+    # Far outside of what was fitted it says what it says at four deviations.
+    far = x.clone()
+    far[:, 1] = rule.mean[1] + 4 * rule.std[1]
+    farther = far.clone()
+    farther[:, 1] = rule.mean[1] + 400 * rule.std[1]
+    assert torch.allclose(rule.score(far), rule.score(farther), atol=1e-4)
 
 
 def test_too_few_pictures_certify_nothing_and_restore_nothing(fitted):

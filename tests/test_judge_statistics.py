@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -20,6 +20,7 @@ from restore.downstream.confidence.selective import augrc, aurc, coverage_at_ris
 from restore.downstream.gate.rule import GateRule
 from restore.downstream.gate.summary import gate_summary
 from restore.downstream.ood.separation import aupr, auroc, fpr_at_95_id, frr_at_95_ood
+from restore.downstream.ood.transfer import transfer_rows
 from restore.downstream.outcomes import Outcomes
 from restore.downstream.statistics import (
     clopper_pearson,
@@ -32,6 +33,7 @@ from restore.downstream.statistics import (
 from restore.downstream.statistics.bootstrap import resampled_means
 from restore.downstream.statistics.bounds import upper_bound
 from restore.downstream.suite import Cell
+from restore.downstream.utility import cell_rows, corruption_errors
 from restore.downstream.verdict import Evidence, Limits, decide
 from restore.errors import UsageError
 
@@ -235,3 +237,116 @@ def test_a_useless_restorer_is_adopted_no_more_often_than_stated():
         rejected += decision == "REJECT"
     assert adopted / runs <= 0.05 and rejected / runs <= 0.05
     assert adopted + rejected > 0
+
+
+def outcomes(seed=0, n=90, classes=7):
+    """Two cells of random answers; the last class is never a label, the one before hardly."""
+    g = np.random.default_rng(seed)
+    labels = np.r_[g.integers(0, classes - 2, n - 2), [classes - 2] * 2]
+    cells = [Cell("gaussian_noise", 1), Cell("contrast", 3)]
+    out = Outcomes(labels, np.arange(n), cells, np.array(["test"] * n))
+    for arm, skill in (("none", 1.0), ("restore", 1.7)):
+        logits = g.normal(size=(n, 2, classes))
+        logits[np.arange(n), :, labels] += skill
+        clean = logits[:, 0].copy()
+        clean[np.arange(n), labels] += 2
+        out.add(arm, log_softmax(logits), log_softmax(clean))
+    return out
+
+
+def test_rows_of_a_cell_are_those_of_scikit_learn_and_of_counting():
+    made = outcomes()
+    rows = cell_rows(made, resample_counts(made.sources, resamples=200))
+    for j, row in enumerate(rows):
+        answers = {arm: made.log_p[arm][:, j].argmax(1) for arm in ("none", "restore")}
+        for arm, answer in answers.items():
+            # Classes that are answered but never a label do not count as classes of their own.
+            score = f1_score(
+                made.labels, answer, average="macro", labels=np.unique(made.labels), zero_division=0
+            )
+            assert row["macro_f1"][arm] == pytest.approx(score)
+            assert row["acc"][arm] == pytest.approx(np.mean(answer == made.labels))
+            five = np.argsort(-made.log_p[arm][:, j], axis=1)[:, :5]
+            assert row["top5"][arm] == pytest.approx(np.mean((five == made.labels[:, None]).any(1)))
+        a, b = (answers[arm] == made.labels for arm in ("none", "restore"))
+        assert row["helped"] == np.sum(~a & b) and row["harmed"] == np.sum(a & ~b)
+        assert row["rescue"] == pytest.approx(np.mean(b[~a])) and row["harm_rate"] == pytest.approx(
+            np.mean(~b[a])
+        )
+        assert row["churn"] == pytest.approx(np.mean(a != b)) and row["d_acc"] == pytest.approx(
+            b.mean() - a.mean()
+        )
+        assert row["r_ce"] == pytest.approx(np.mean(~b) / np.mean(~a))
+        assert row["acc"]["oracle"] == pytest.approx(np.mean(a | b))
+        drop = np.mean(made.clean["none"].argmax(1) == made.labels) - a.mean()
+        assert row["recovery"] == pytest.approx((b.mean() - a.mean()) / drop)
+
+
+# Table of Hendrycks & Dietterich 2019, AlexNet's errors in per cent as printed there (rounded).
+PRINTED = {
+    "gaussian_noise": 88.6, "shot_noise": 89.4, "impulse_noise": 92.3, "defocus_blur": 82.0, "glass_blur": 82.6,
+    "motion_blur": 78.6, "zoom_blur": 79.8, "imagenet-c-snow": 86.7, "frost": 82.7, "imagenet-c-fog": 81.9,
+    "brightness": 56.5, "contrast": 85.3, "elastic_transform": 64.6, "imagenet-c-pixelate": 71.8,
+    "jpeg_compression": 60.7,
+}  # fmt: skip
+
+
+def corrupted(accuracy, kinds=PRINTED, severities=(1, 2, 3, 4, 5)):
+    return [
+        {"corruption": k, "severity": s, "acc": {"none": accuracy(i, s), "restore": 0.75}}
+        for i, k in enumerate(kinds) for s in severities
+    ]  # fmt: skip
+
+
+def test_mce_is_the_error_over_that_of_alexnet():
+    rows = corrupted(lambda i, s: 0.9 - 0.02 * i - 0.05 * s)
+    found = corruption_errors(rows, imagenet=True)
+    errors = [np.mean([0.1 + 0.02 * i + 0.05 * s for s in range(1, 6)]) for i in range(15)]
+    published = np.array(list(PRINTED.values())) / 100
+    assert found["mce"]["none"] == pytest.approx(np.mean(errors / published), rel=1e-3)
+    assert found["mce"]["restore"] == pytest.approx(np.mean(0.25 / published), rel=1e-3)
+    assert found["r_mce"] == pytest.approx(np.mean(0.25 / np.array(errors)))
+    assert found["mca"]["none"] == pytest.approx(np.mean([r["acc"]["none"] for r in rows]))
+    # AlexNet with its own errors is 1 on each.
+    for name, error in PRINTED.items():
+        own = corrupted(lambda i, s, p=error: 1 - p / 100)
+        share = corruption_errors(own, imagenet=True)["mce"]["none"] * 15
+        others = sum(error / v for k, v in PRINTED.items() if k != name)
+        assert share - others == pytest.approx(1, rel=0.02), name
+
+
+def test_mce_needs_imagenet_all_corruptions_and_all_severities():
+    def half(i, s):
+        return 0.5
+
+    assert corruption_errors(corrupted(half), imagenet=False)["mce"] is None
+    assert corruption_errors(corrupted(half, severities=(1, 2, 3, 4)), imagenet=True)["mce"] is None
+    few = corruption_errors(corrupted(half, list(PRINTED)[:14]), imagenet=True)
+    assert few["mce"] is None and "15 corruptions" in few["mce_reason"]
+    # Where nothing is wrong there is no ratio; the others still have theirs.
+    perfect = [{"corruption": "frost", "severity": 1, "acc": {"none": 1.0, "restore": 0.5}}]
+    assert corruption_errors(perfect, imagenet=False)["r_mce"] is None
+
+
+def test_the_resamples_of_a_transfer_follow_its_seed():
+    g = np.random.default_rng(0)
+
+    def arms(middle):
+        return {"a": {"none": g.normal(middle, 1, 80), "restore": g.normal(middle - 0.5, 1, 80)}}
+
+    clean = {"tune": g.normal(0, 1, 80), "test": g.normal(0, 1, 80)}
+    given = {"familiar": arms(0.0), "foreign": arms(2.0), "clean": clean, "foreign_clean": g.normal(2, 1, 80)}
+
+    def laundering(seed):
+        rows = transfer_rows(["a"], **given, weights=np.ones(1), resamples=60, seed=seed)
+        return rows["laundering"]["restore"]
+
+    one, again, other = laundering(1), laundering(1), laundering(2)
+    assert one["ci"] == again["ci"] and one["ci"] != other["ci"] and one["value"] == other["value"]
+    assert one["ci"][0] <= one["lower"] <= one["value"] <= one["upper"] <= one["ci"][1]
+
+
+def test_bootstrap_draws_follow_their_seed():
+    one, again, other = (resample_counts(np.arange(20), resamples=30, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    assert (one.sum(1) == 20).all() and one.shape == (30, 20)

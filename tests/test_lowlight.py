@@ -127,6 +127,40 @@ def test_low_light_darkens_light_not_values_and_its_noise_stays() -> None:
     assert float(coarse.min()) >= 0 and float(coarse.max()) <= 1
 
 
+@pytest.mark.parametrize("bits", [12, 14])
+def test_raw_data_has_as_many_levels_as_its_bits_say(bits: int) -> None:
+    """In a picture that is dark all over the few levels of the sensor can be counted."""
+    ramp = torch.linspace(0, 0.1, 1 << 14).view(1, 1, 128, 128)
+    name = f"lowlight:shot=1e-9,read=1e-12,bits={bits},gamma=2.2,demosaic=none,light=0.3"
+    y, params = degradation(name)(ramp, generator=generator())
+    (seed,) = params.seeds.tolist()
+    camera = raw.random_camera(seed)
+    highest = 0.3 * float(raw.unprocess(ramp, camera, saturated=False).max())
+    levels = round(highest * (2**bits - 1)) + 1
+    assert len(y.unique()) == pytest.approx(levels, abs=1)
+    # Every level is a whole number of steps of the sensor (its noise is next to nothing).
+    data = y.double().clamp(min=0).pow(2.2) / camera.exposure * (2**bits - 1)
+    assert float((data - data.round()).abs().max()) < 0.02
+
+
+def test_gains_fade_out_pixel_by_pixel_near_white() -> None:
+    """Unprocessing looks at one pixel at a time, also where white is kept."""
+    camera = raw.random_camera(3)
+    bright = 0.9 + 0.1 * torch.rand((1, 3, 5, 6), generator=generator())
+    bright[..., 0, 0] = torch.tensor([0.99, 0.2, 1.0])
+    whole = raw.unprocess(bright, camera)
+    for i in range(5):
+        for j in range(6):
+            alone = raw.unprocess(bright[:, :, i : i + 1, j : j + 1], camera)
+            assert torch.allclose(whole[:, :, i : i + 1, j : j + 1], alone, atol=1e-6)
+    # Brooks et al.: the mask is ((mean - 0.9) / 0.1)^2 of the light, and gains never brighten.
+    x = torch.full((1, 1, 1, 1), 0.97)
+    light = (0.5 - math.sin(math.asin(1 - 2 * 0.97) / 3)) ** 2.2
+    mask = (max(light - 0.9, 0) / 0.1) ** 2
+    gain = mask + (1 - mask) / camera.exposure
+    assert float(raw.unprocess(x, camera)) == pytest.approx(light * max(gain, 1 / camera.exposure), rel=1e-4)
+
+
 def test_gamma_model_is_the_papers() -> None:
     x = torch.rand((1, 3, 20, 20), generator=generator())
     y, _ = degradation("lowlight-gamma:alpha=0.9,beta=0.6,gamma=3,sigma=0,bits=0")(x, generator=generator())

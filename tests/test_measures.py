@@ -132,6 +132,9 @@ def test_set_distances_agree_with_torchmetrics() -> None:
     assert frechet_distance(ours[0], ours[0]) == pytest.approx(0, abs=1e-6)
     with pytest.raises(UsageError, match="two or more"):
         kernel_distance(ours[0][:1], ours[1])
+    with pytest.raises(UsageError):
+        kernel_distance(ours[0], ours[1][:1])
+    assert np.isfinite(kernel_distance(ours[0][:2], ours[1][:2]))
 
 
 def test_exposure_numbers_by_hand() -> None:

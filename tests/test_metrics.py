@@ -7,6 +7,7 @@ import math
 import numpy as np
 import piq
 import pytest
+import skimage.color
 import skimage.data
 import skimage.metrics
 import torch
@@ -78,8 +79,24 @@ def test_ssim_of_one_window_by_hand():
 
 def test_luma_scores_are_those_of_studio_luma(images):
     x, y = images
-    assert torch.equal(psnr_y(x, y, border=2), psnr(to_y601(x), to_y601(y), border=2))
-    assert torch.equal(ssim_y(x, y, border=2), ssim(to_y601(x), to_y601(y), border=2))
+    lumas = [studio_luma(v) for v in (x, y)]
+    assert torch.allclose(psnr_y(x, y, border=2), psnr(*lumas, border=2), atol=1e-6)
+    assert torch.allclose(ssim_y(x, y, border=2), ssim(*lumas, border=2), atol=1e-8)
+
+
+def studio_luma(x: torch.Tensor) -> torch.Tensor:
+    """scikit-image's, which is MATLAB's ``rgb2ycbcr``."""
+    rgb = x.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
+    return torch.from_numpy(skimage.color.rgb2ycbcr(rgb)[..., 0] / 255)[:, None]
+
+
+def test_studio_luma_is_that_of_scikit_image_from_16_to_235(images):
+    x, _ = images
+    assert torch.allclose(to_y601(x), studio_luma(x), atol=1e-12)
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64).view(2, 1, 1, 1)
+    for channels in (1, 3):
+        luma = to_y601(ends.expand(2, channels, 1, 1)).flatten() * 255
+        assert luma.tolist() == pytest.approx([16, 235])
 
 
 def test_studio_range_is_worth_1_32_db_on_grey(images):

@@ -106,6 +106,28 @@ def test_a_larger_network_grows_out_of_a_smaller_one() -> None:
     blind.load_state_dict(blind.grown_from(large.state_dict()))
 
 
+@pytest.mark.parametrize("shape", [(64, 4096), (4096, 64), (300, 17), (256, 280), (281, 280)])
+def test_no_window_is_larger_than_a_tile_with_its_border(shape: tuple[int, int]) -> None:
+    """Strips as well: what is long goes in windows, however narrow it is; what fits is done whole."""
+    x = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(0))
+    out, sizes, shares = torch.zeros_like(x), [], []
+
+    def write(top: int, left: int, y: torch.Tensor) -> None:
+        out[..., top : top + y.shape[2], left : left + y.shape[3]] = y
+
+    def double(part: torch.Tensor) -> torch.Tensor:
+        sizes.append(tuple(part.shape[2:]))
+        return 2 * part
+
+    run_tiled(
+        double, lambda t, b, le, r: x[..., t:b, le:r], write,
+        height=shape[0], width=shape[1], radius=10, multiple=4, tile=253, progress=shares.append,
+    )  # fmt: skip
+    assert torch.equal(out, 2 * x)
+    assert max(map(max, sizes)) <= 256 + 2 * 12 and (len(sizes) == 1) == (max(shape) <= 280)
+    assert shares[-1] == 1 and shares == sorted(shares) and len(shares) == len(sizes)
+
+
 def test_a_tile_too_large_is_halved_and_a_bad_one_done_again() -> None:
     x = torch.rand(1, 3, 200, 300, generator=torch.Generator().manual_seed(0))
     out = torch.full_like(x, -1.0)

@@ -21,7 +21,7 @@ from restore.errors import ConfigError, TrainingError, UsageError
 from restore.models.weights import read_weights
 from restore.train.config import Config
 from restore.train.loop import learning_rate
-from restore.train.paired import batch_maker
+from restore.train.paired import batch_maker, estimate_step
 from restore.train.recipe import load_recipe, make_recipe
 from restore.train.run import train
 
@@ -186,6 +186,20 @@ def test_schedule() -> None:
         [0.2 * min(s + 1, 10) for s in range(50)]
     )
     assert [learning_rate(staged, s + 50) for s in range(100)] == rates
+
+
+def test_an_estimates_loss_is_relative_above_and_absolute_below() -> None:
+    truth = torch.tensor([[0.0, 9.0], [0.1, 9.0], [0.2, 9.0]])  # a second condition is not what is estimated
+    batch = {"degraded": torch.zeros(3, 3, 8, 8), "conditions": truth}
+    step = estimate_step(tiny())
+
+    def loss(*estimates: float) -> float:
+        return float(step(lambda x: torch.tensor(estimates), batch, 0))
+
+    assert loss(0.0, 0.1, 0.2) == 0
+    small = 5 / 255
+    assert loss(small, 0.1, 0.2) == pytest.approx(1 / 3), "5/255 too much where there is none"
+    assert loss(0.0, 0.05, 0.26) == pytest.approx((0.05 / (0.1 + small) + 0.06 / (0.2 + small)) / 3, rel=1e-5)
 
 
 def test_batches_depend_on_seed_and_step_alone(samples: Path) -> None:
