@@ -32,7 +32,7 @@ def same_size_life(d: Draws, find: Find, values: Mapping[str, float]) -> list[De
 
 
 def resized_life(d: Draws, find: Find, values: Mapping[str, float]) -> list[Degradation]:
-    """Camera, its JPEG, an editor's tones, another size, sharpening, a codec; one time in four coded once more."""
+    """Camera, its JPEG, tones, another size, sharpening, a codec; one in four sent on and coded again."""
     steps = _processed(d, 0.5, 0.5)
     if d.chance(0.6):
         steps.append(_tones(d))
@@ -40,13 +40,19 @@ def resized_life(d: Draws, find: Find, values: Mapping[str, float]) -> list[Degr
         steps += _jpeg(d, 85, 98)
     factor = 1 / values["scale"] if values["scale"] else _factor(d, values["smallest"])
     if factor < 1:
-        steps.append(format_name("resize", {"factor": factor, "mode": d.one(_KERNELS, _SHARES)}))
+        steps.append(_smaller(d, factor))
         if d.chance(0.35):
             steps.append(_sharpened(d))
     steps += _coded(d, 60, 92) if d.chance(0.75) else _coded(d, 40, 98)
-    if d.chance(0.25):
+    if d.chance(0.25):  # sent on, by a service that may shrink it again
+        if not values["scale"] and d.chance(0.4):
+            steps.append(_smaller(d, d.uniform(0.6, 1.0)))
         steps += _coded(d, 60, 92)
     return [find(text) for text in steps]
+
+
+def _smaller(d: Draws, factor: float) -> str:
+    return format_name("resize", {"factor": factor, "mode": d.one(_KERNELS, _SHARES)})
 
 
 def _factor(d: Draws, smallest: float) -> float:
