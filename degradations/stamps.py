@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 
 from restore.degradations import sample as draw
 
@@ -67,8 +68,7 @@ def uniform_plane(seed: int, height: int, width: int) -> np.ndarray:
 
 def normal_plane(seed: int, height: int, width: int) -> np.ndarray:
     """Independent values of N(0, 1)."""
-    field = np.random.Generator(np.random.SFC64(seed)).standard_normal(height * width, dtype=np.float32)
-    return field.reshape(height, width)
+    return draw.normal_fields(torch.tensor([seed]), (height, width))[0].numpy()
 
 
 def smooth_plane(seed: int, height: int, width: int, *, cells: float, octaves: int = 1) -> np.ndarray:
