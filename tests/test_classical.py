@@ -19,9 +19,10 @@ from restore.classical.deconvolve import richardson_lucy, unsupervised_wiener, w
 from restore.classical.dehaze import dehaze
 from restore.classical.dejpeg import dejpeg, find_quality
 from restore.classical.derain import derain
-from restore.classical.dictionary import omp
+from restore.classical.dictionary import learn_dictionary, omp
 from restore.classical.guided import box_mean, box_min, guided_filter
 from restore.classical.inpaint import biharmonic, navier_stokes, telea
+from restore.classical.local import median
 from restore.classical.lowlight import equalize, gamma, lime
 from restore.classical.sliding_dct import sliding_dct
 from restore.classical.sparse_gradients import shrink, sparse_deconvolve
@@ -290,6 +291,45 @@ def test_published_settings_are_the_defaults() -> None:
     }
     for (function, name), value in published.items():
         assert signature(function).parameters[name].default == value, (function.__name__, name)
+
+
+@pytest.mark.parametrize("method", [equalize, clahe, lime])
+def test_values_outside_the_range_count_as_its_ends(method, crop: torch.Tensor) -> None:
+    """Unclipped noise is legal: what it does to one pixel must not change what is done to all others."""
+    x = 1.6 * crop.mean(1, keepdim=True) - 0.3
+    inside = (x >= 0) & (x <= 1)
+    assert 0.2 < float(inside.float().mean()) < 0.99
+    made, cut = method(x), method(x.clamp(0, 1))
+    assert torch.isfinite(made).all() and torch.allclose(made[inside], cut[inside], atol=1e-5)
+
+
+def test_lime_divides_by_a_smooth_picture_of_the_light() -> None:
+    dark = torch.full((1, 3, 24, 24), 0.2)
+    dark[..., 12:] = 0.5
+    assert torch.allclose(lime(dark, gamma=1.0)[..., :6], torch.tensor(1.0), atol=0.05)
+    assert torch.allclose(lime(dark, gamma=0.0), dark)
+    assert torch.isfinite(lime(torch.zeros(1, 3, 8, 8))).all()
+
+
+def test_median_of_one_pixel_and_even_sides() -> None:
+    x = torch.rand(1, 3, 7, 9)
+    alone = median(x, size=1)
+    assert torch.equal(alone, x) and alone.data_ptr() != x.data_ptr()
+    for size in (0, 2, -1):
+        with pytest.raises(UsageError, match="odd size"):
+            median(x, size=size)
+
+
+def test_an_atom_that_nobody_uses_becomes_what_is_described_worst() -> None:
+    g = torch.Generator().manual_seed(0)
+    first = torch.nn.functional.normalize(torch.randn(2, 6, generator=g), dim=1)
+    away = torch.zeros(1, 6)
+    away[0, 5] = 1.0
+    y = torch.cat([2 * first[:1].repeat(5, 1), 3 * away])
+    atoms = torch.stack([first[0], -first[0] + 1e-4 * first[1], first[1]])
+    learned = learn_dictionary(y, torch.nn.functional.normalize(atoms, dim=1), error=1e-6, rounds=3, most=1)
+    assert torch.allclose(learned.norm(dim=1), torch.ones(3), atol=1e-4)
+    assert float((learned @ away[0]).abs().max()) > 0.99
 
 
 def test_holes_are_filled(crop: torch.Tensor) -> None:
