@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 from collections.abc import Iterator
@@ -19,9 +20,13 @@ from restore.files import png16, png_text, pnm16, segments
 from restore.files.exif import split_orientation, turn
 from restore.files.formats import FORMATS
 from restore.files.jpeg import check_complete, tables_of
+from restore.files.jpeg2000_check import check_jpeg2000
+from restore.files.jpeg_check import check_jpeg
+from restore.files.limits import STREAMED_PIXELS, check_format
 from restore.files.metadata import Metadata
 from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
+from restore.files.rows import read_planes
 from restore.files.tiff import MAGIC as TIFF_MAGIC
 from restore.files.tiff import read_tiff, tiff_size
 from restore.files.xmp import stand_upright
@@ -90,6 +95,7 @@ def _explain(error: Exception) -> tuple[str, str | None]:
 
 def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(32)
+    length = os.fstat(file.fileno()).st_size
     if prefix[:4] in TIFF_MAGIC:
         _check_size(*tiff_size(file), limit)
         return _measured(read_tiff(file))
@@ -101,9 +107,21 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     image = _open(file, prefix)
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     _check_size(*image.size, limit)
+    if kind == "PNG":
+        png16.check_compression(file, length)
+    elif kind == "JPEG2000":
+        check_jpeg2000(file, length)
+    streamed = kind in ("PNG", "JPEG") and _is_streamed(image)
+    if not streamed:
+        check_format(kind, *image.size, length, deep=kind == "PNG" and png16.is_deep(file))
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise ImageError("it is animated; expected a still picture", hint="take its frames apart first")
-    return _decode(file, image, kind)
+    return _decode(file, image, kind, streamed)
+
+
+def _is_streamed(image: Image.Image) -> bool:
+    """Whether a large picture is read from top to bottom; interlacing has no top."""
+    return image.size[0] * image.size[1] > STREAMED_PIXELS and not image.info.get("interlace")
 
 
 def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
@@ -114,6 +132,10 @@ def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
     """
     if not prefix:
         raise ImageError("the file is empty", hint=_AGAIN)
+    if prefix[:2] == b"\xff\xd8":
+        check_jpeg(file, os.fstat(file.fileno()).st_size)
+    elif prefix[:8] == png16.SIGNATURE:
+        png16.count_chunks(file)
     Image.init()
     for name in FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
@@ -144,7 +166,7 @@ def _check_size(width: int, height: int, limit: float) -> None:
         )
 
 
-def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
+def _decode(file: IO[bytes], image: Image.Image, kind: str, streamed: bool) -> Picture:
     told: dict[str, Any] = {"format": kind, "mode": image.mode}
     chunks = png16.read_chunks(file) if kind == "PNG" else {}
     deep = bool(chunks) and chunks[b"IHDR"][8] == 16
@@ -159,7 +181,7 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
         told["lossless"] = _is_lossless_webp(file)
     else:
         _refuse_hidden_depth(file, image, kind)
-    if kind == "PNG" and not deep:
+    if kind == "PNG" and not deep and not streamed:
         image.load()  # only now the EXIF of a PNG that has it at its end is known
     metadata, exif, other = _metadata(file, image, kind)
     orientation, exif = split_orientation(exif, other)
@@ -168,7 +190,9 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str) -> Picture:
         told["dpi"] = (float(dpi[0]), float(dpi[1])) if orientation < 5 else (float(dpi[1]), float(dpi[0]))
     icc = image.info.get("icc_profile") or None
     arrays: Planes
-    if deep:
+    if streamed:
+        arrays = read_planes(file, kind, orientation)
+    elif deep:
         arrays = png16.read_png16(file, chunks, orientation)
     elif kind == "WEBP":
         arrays = _webp_planes(file, image, orientation)

@@ -15,16 +15,20 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.files.exif import turn
+from restore.files.limits import check_pixels
 from restore.files.raster import Planes
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BAND_BYTES = 1 << 21
+_CHUNKS = 4096
+# Bytes that one byte of deflate can stand for, a little more than the 1032 it can (RFC 1951).
+_DEFLATE = 1040
 _AGAIN = "copy it again from where it came"
 
 
 def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
     """The chunks before the pixels by name, without those above 64 KB; of several of a name, the first."""
-    file.seek(len(_SIGNATURE))
+    file.seek(len(SIGNATURE))
     chunks: dict[bytes, bytes] = {}
     while len(head := file.read(8)) == 8:
         size, name = struct.unpack(">I4s", head)
@@ -37,13 +41,45 @@ def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
     return chunks
 
 
+def count_chunks(file: IO[bytes]) -> None:
+    """Refuses a PNG in thousands of tiny chunks, each of which decoders take apart by itself.
+
+    Raises:
+        ImageError: more than 4096 chunks of less than a kilobyte on average.
+    """
+    at, count = file.seek(len(SIGNATURE)), 0
+    while len(head := file.read(8)) == 8:
+        at, count = file.seek(int.from_bytes(head[:4], "big") + 4, 1), count + 1
+        if count > _CHUNKS and at < count * 1024:
+            raise ImageError(f"it has more than {_CHUNKS} tiny chunks", hint="save it again")
+
+
+def check_compression(file: IO[bytes], length: int) -> None:
+    """Refuses a PNG whose pixels do not fit into its data even if deflate had made the most of each byte.
+
+    Raises:
+        ImageError: the header claims more.
+    """
+    header = read_chunks(file).get(b"IHDR", b"")
+    if len(header) < 13:
+        return
+    width, height, depth, colour = struct.unpack_from(">IIBB", header)
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
+    check_pixels(height * (width * samples * depth / 8 + 1), _DEFLATE * length, length)
+
+
+def is_deep(file: IO[bytes]) -> bool:
+    """Whether the header says 16 bits a sample."""
+    return read_chunks(file).get(b"IHDR", bytes(9))[8] == 16
+
+
 def check_pixel_chunks(file: IO[bytes]) -> None:
     """Refuses a PNG whose pixel data does not match its checksums (5.3); decoders differ in what they notice.
 
     Raises:
         ImageError: damaged, or cut off inside the pixel data.
     """
-    file.seek(len(_SIGNATURE))
+    file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         size, name = struct.unpack(">I4s", head)
         if name != b"IDAT":
@@ -89,7 +125,7 @@ def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, by
     """
     height, width, channels = array.shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    file.write(_SIGNATURE)
+    file.write(SIGNATURE)
     _put(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
     for name, body in chunks:
         _put(file, name, body)
@@ -103,7 +139,7 @@ def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, by
 
 def insert_chunks(file: IO[bytes], png: memoryview, chunks: list[tuple[bytes, bytes]]) -> None:
     """Writes a finished PNG with further chunks right behind its header."""
-    head = len(_SIGNATURE) + 4 + 4 + 13 + 4  # IHDR comes first and has 13 bytes
+    head = len(SIGNATURE) + 4 + 4 + 13 + 4  # IHDR comes first and has 13 bytes
     file.write(png[:head])
     for name, body in chunks:
         _put(file, name, body)

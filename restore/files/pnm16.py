@@ -42,6 +42,7 @@ def read_pnm16(file: IO[bytes], header: Header) -> Planes:
     """
     channels = 3 if header.kind in ("P3", "P6") else 1
     count = header.width * header.height * channels
+    _check_length(file, header, count)
     file.seek(header.offset)
     if header.kind in ("P5", "P6"):
         raw = file.read(2 * count)
@@ -57,6 +58,12 @@ def read_pnm16(file: IO[bytes], header: Header) -> Planes:
         values = stretched.astype(np.uint16)
     pixels = values.astype(np.uint16, copy=False).reshape(header.height, header.width, channels)
     return pixels, None, None
+
+
+def _check_length(file: IO[bytes], header: Header, count: int) -> None:
+    """Refuses a file too short for its samples (two bytes each, as text a digit and a gap) before any is read."""
+    if file.seek(0, 2) - header.offset + 1 < 2 * count:
+        raise ImageError("the file is cut off", hint="copy it again from where it came")
 
 
 def write_pnm16(file: IO[bytes], pixels: np.ndarray) -> None:

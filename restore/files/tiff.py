@@ -19,8 +19,11 @@ from PIL import Image, TiffImagePlugin
 
 from restore.errors import ImageError
 from restore.files.exif import turn
+from restore.files.limits import STREAMED_PIXELS, check_format
 from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
+from restore.files.rows import read_planes
+from restore.files.tiff_check import check_directories, check_segments
 from restore.files.tiff_tags import append_directories, extra_tags, read_tags, resolution_of
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -45,6 +48,7 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
     """
     file.seek(0, 2)
     length = file.tell()
+    check_directories(file, length)
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         if not len(tiff.pages):
@@ -62,6 +66,7 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
         ends = (start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > length or not page.dataoffsets:
             raise ImageError("the file is cut off", hint=_AGAIN)
+        check_segments(file, page.aspage(), length)
         return page.imagewidth, page.imagelength
 
 
@@ -99,9 +104,13 @@ def read_tiff(file: IO[bytes]) -> Picture:
         orientation = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
         icc = page.tags.valueof(_ICC)
         white = 1.0
-        if page.bitspersample <= 8:
+        if mode := _streamed_mode(page, extras):
+            arrays = read_planes(file, "TIFF", orientation)
+        elif page.bitspersample <= 8:
+            check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2))
             arrays, mode = _read_by_pillow(file, 1 if oriented else orientation)
         else:
+            check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2), deep=True)
             stored, white = _read_array(file, tiff, page)
             arrays = _split(stored, int(page.photometric), colours, _PREMULTIPLIED in extras, orientation)
             mode = {1: "I;16" if stored.dtype.kind == "u" else "F", 3: "RGB", 4: "CMYK"}[colours]
@@ -120,6 +129,18 @@ def read_tiff(file: IO[bytes]) -> Picture:
         white=white,
         metadata=metadata,
     )
+
+
+def _streamed_mode(page: tifffile.TiffPage, extras: list[int]) -> str:
+    """Pillow's name for a large page that libvips reads just as the others do, else nothing."""
+    plain = {_GREY: ("L", "I;16"), _RGB: ("RGB", "RGB")}.get(int(page.photometric))
+    if plain is None or page.imagewidth * page.imagelength <= STREAMED_PIXELS or _PREMULTIPLIED in extras:
+        return ""
+    kinds = (np.dtype(np.uint8), np.dtype(np.uint16))
+    if page.dtype not in kinds or page.bitspersample != 8 * page.dtype.itemsize or page.planarconfig != 1:
+        return ""
+    alpha = "A" if extras and page.dtype == np.uint8 else ""
+    return plain[kinds.index(page.dtype)] + alpha
 
 
 def _read_by_pillow(file: IO[bytes], orientation: int) -> tuple[Planes, str]:
