@@ -113,7 +113,8 @@ def _read(file: IO[bytes], limit: float) -> Picture:
         check_jpeg2000(file, length)
     streamed = kind in ("PNG", "JPEG") and _is_streamed(image)
     if not streamed:
-        check_format(kind, *image.size, length, deep=kind == "PNG" and png16.is_deep(file))
+        single = image.mode in ("1", "L", "P")
+        check_format(kind, *image.size, length, deep=kind == "PNG" and png16.is_deep(file), single=single)
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise ImageError("it is animated; expected a still picture", hint="take its frames apart first")
     return _decode(file, image, kind, streamed)

@@ -11,6 +11,7 @@ PER_BYTE = 50
 # Bytes a pixel that decoding takes at its peak beside the picture that comes out, measured: Pillow's own image and
 # the planes of the decoder. JPEG is reckoned by its blocks, JPEG 2000 by its components.
 _BESIDE_PIXEL = {"PNG": 4, "TIFF": 4, "BMP": 5, "PPM": 4, "GIF": 5, "WEBP": 6, "AVIF": 10, "JPEG": 4}
+_PILLOW = ("PNG", "TIFF", "BMP", "PPM", "GIF", "JPEG")
 # Pixels that a byte of LZW or of runs can stand for at the most.
 _PIXELS_PER_BYTE = {"GIF": 2800}
 # Larger pictures are read from top to bottom where their format allows, without a second copy.
@@ -34,18 +35,22 @@ def check_memory(beside: float, length: int) -> None:
         )
 
 
-def check_format(kind: str, width: int, height: int, length: int, *, deep: bool = False) -> None:
+def check_format(
+    kind: str, width: int, height: int, length: int, *, deep: bool = False, single: bool = False
+) -> None:
     """:func:`check_memory` of a format that is decoded whole, and whether so few bytes can hold its pixels.
 
     Args:
         deep: 16-bit samples.
+        single: one sample a pixel (grey, 1-bit or a palette), where Pillow takes a byte and not four.
 
     Raises:
         ImageError: it claims more pixels than its bytes can hold, or takes too much memory.
     """
     pixels = width * height
     check_pixels(pixels, _PIXELS_PER_BYTE.get(kind, pixels) * length, length)
-    check_memory(_BESIDE_PIXEL.get(kind, 0) * (1 + deep) * pixels, length)
+    beside = _BESIDE_PIXEL.get(kind, 0) - (3 if single and kind in _PILLOW else 0)
+    check_memory(beside * (1 + deep) * pixels, length)
 
 
 def check_pixels(claimed: float, most: float, length: int) -> None:

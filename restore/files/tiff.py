@@ -107,7 +107,8 @@ def read_tiff(file: IO[bytes]) -> Picture:
         if mode := _streamed_mode(page, extras):
             arrays = read_planes(file, "TIFF", orientation)
         elif page.bitspersample <= 8:
-            check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2))
+            single = page.samplesperpixel == 1
+            check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2), single=single)
             arrays, mode = _read_by_pillow(file, 1 if oriented else orientation)
         else:
             check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2), deep=True)
