@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -55,3 +56,24 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def show_name(name: object) -> str:
+    """A file's name, or whatever came out of a file, so that it does nothing where it is shown.
+
+    Escape sequences, line breaks, marks that turn the direction of writing, and bytes that are not UTF-8 are written
+    as ``\\x1b``, ``\\n``, ``\\u202e``, ``\\udcff``: on a terminal, in a page, in a table. Everything else stays.
+    """
+    return "".join(_harmless(c) for c in str(name))
+
+
+def show_lines(text: str) -> str:
+    """The same for lines of our own: their breaks stay."""
+    return "\n".join(show_name(line) for line in text.split("\n"))
+
+
+def _harmless(c: str) -> str:
+    """``c`` or its escape; spaces of any width are harmless, though Python calls them unprintable."""
+    if c.isprintable() or unicodedata.category(c) == "Zs":
+        return c
+    return c.encode("unicode_escape").decode("ascii")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restore.errors import EXIT_SOME_FAILED
+from restore.names import show_name
 from restore.tools.output import say
 from restore.tools.reports import Counting, check_targets, emit_text, show_table
 from restore.tools.run import Engine
@@ -165,7 +166,7 @@ def _pictures(result: BenchResult, html: Path | None, sheet: Path | None) -> Non
         if result.looks:
             write_sheet(result.looks, sheet)
         else:
-            say(f"{sheet} is not written: there is no picture to show", colour=33)
+            say(f"{show_name(sheet)} is not written: there is no picture to show", colour=33)
 
 
 def _tell(result: BenchResult, *, to_stdout: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from restore.errors import EXIT_SOME_FAILED, UsageError
+from restore.names import show_name
 from restore.tools import run as shared
 from restore.tools.knobs import list_degradations
 from restore.tools.output import FolderProgress, emit_json, report_folder, say
@@ -106,7 +107,7 @@ def _gallery(photo: Path, out: Path | None, specs: list[str] | None, seed: int) 
     if out is None:
         raise UsageError("expected a file for the gallery, got none", hint="-o gallery.png")
     if out.suffix.lower() != ".png":
-        raise UsageError(f"expected a .png for the gallery, got {out}")
+        raise UsageError(f"expected a .png for the gallery, got {show_name(out)}")
     check_targets({}, [out])
     from restore.files import atomic_file, read_picture
     from restore.report.gallery import gallery
@@ -114,4 +115,4 @@ def _gallery(photo: Path, out: Path | None, specs: list[str] | None, seed: int) 
     sheet = gallery(read_picture(photo).pixels, specs, seed=seed, on_row=say)
     with atomic_file(out) as file:
         sheet.save(file, format="PNG")
-    say(f"gallery: {out}")
+    say(f"gallery: {show_name(out)}")

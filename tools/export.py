@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from restore.errors import UsageError, unknown
+from restore.names import show_name
 
 FORMATS = ("onnx",)
 # What of a weight file's header goes with the network.
@@ -76,4 +77,4 @@ def export(
         if difference is None
         else f"equal to torch within {difference:.1g}"
     )
-    sys.stdout.write(f"{target}  {target.stat().st_size / 1e6:.2f} MB  {told}\n")
+    sys.stdout.write(f"{show_name(target)}  {target.stat().st_size / 1e6:.2f} MB  {told}\n")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from restore.errors import EXIT_SOME_FAILED
+from restore.names import show_name
 from restore.tools.output import duration, emit_json, say
 from restore.tools.reports import check_targets
 
@@ -104,7 +105,7 @@ def invert(
             on_picture=_tell_picture,
         )
     for name, reason in outcome.failed.items():
-        say(f"failed: {name}: {reason}", colour=31)
+        say(f"failed: {show_name(name)}: {show_name(reason)}", colour=31)
     say(f"{len(outcome.records)} inverted, {len(outcome.skipped)} skipped, {len(outcome.failed)} failed")
     emit_json({"pictures": outcome.records, "skipped": outcome.skipped, "failed": outcome.failed}, json)
     if outcome.failed:
@@ -128,4 +129,4 @@ def _tell_picture(record: dict[str, Any]) -> None:
         ", shaken {psnr_shaken_0_1:.2f} / {psnr_shaken_0_3:.2f}, codes {code_norm:.2f}, freedom {freedom:.1f}"
     )
     values = {k.replace(".", "_"): v for k, v in record.items()}
-    say(f"{record['file']}  {(said + shaken).format(**values)}, {duration(record['seconds'])}")
+    say(f"{show_name(record['file'])}  {(said + shaken).format(**values)}, {duration(record['seconds'])}")

@@ -97,12 +97,12 @@ def _system_said(error: OSError) -> str:
 
 
 def _in_words(usual: Callable[..., None]) -> Callable[..., None]:
-    """A ``warnings.showwarning`` that says this package's own warnings as one line."""
+    """A ``warnings.showwarning`` that says this package's own warnings as one line, and others when debugging."""
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
         if category.__module__.startswith("restore."):
             say(f"note: {message}", colour=33)
-        else:
+        elif debugging():
             usual(message, category, *rest, **options)
 
     return show

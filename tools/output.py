@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import RestoreError
+from restore.names import show_lines, show_name
 
 if TYPE_CHECKING:
     from restore.folder.result import Event, FolderResult
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def say(text: str, *, colour: int | None = None) -> None:
     """A line on stderr; ``colour`` is an ANSI number (31 red, 33 yellow) used on a terminal only."""
+    text = show_lines(text)
     if colour is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         text = f"\x1b[{colour}m{text}\x1b[0m"
     print(text, file=sys.stderr, flush=True)
@@ -75,6 +77,7 @@ class FolderProgress:
         self.bytes_done = 0.0
         self.partly: dict[str, float] = {}
         self.began = time.perf_counter()
+        self.last_hint: str | None = None
         self.bar: Any = None
         self.task: Any = None
 
@@ -110,13 +113,16 @@ class FolderProgress:
         self.bytes_done += event.source_bytes
         self.megapixels += outcome.megapixels
         if event.kind == "failed":
-            self._line(f"failed: {outcome.file}: {outcome.reason}", colour=31)
+            self._line(f"failed: {show_name(outcome.file)}: {outcome.reason}", colour=31)
+            self._hint(outcome.hint)
         elif self.bar is None:
             say(
-                f"[{self.finished}/{self.total}] {outcome.output}  "
+                f"[{self.finished}/{self.total}] {show_name(outcome.output)}  "
                 f"{outcome.megapixels:.2f} MP  {duration(outcome.seconds)}"
                 + ("" if outcome.changed else "  left as it is")
             )
+        if event.kind == "done" and outcome.left_out:
+            self._line(f"note: {show_name(outcome.file)}: left out: {', '.join(outcome.left_out)}", colour=33)
 
     def _move(self, file: str) -> None:
         if self.bar is None:
@@ -128,11 +134,18 @@ class FolderProgress:
             self.task, completed=done, count=f"{self.finished}/{self.total}", speed=speed, file=file
         )
 
-    def _line(self, text: str, *, colour: int) -> None:
+    def _hint(self, hint: str | None) -> None:
+        """A hint where it is another than the last one: a thousand failures may have one and the same."""
+        if hint and hint != self.last_hint:
+            self._line(f"  hint: {hint}")
+        self.last_hint = hint
+
+    def _line(self, text: str, *, colour: int | None = None) -> None:
         if self.bar is None:
             say(text, colour=colour)
         else:
-            self.bar.console.print(text, style="red", markup=False, highlight=False)
+            style = {31: "red", 33: "yellow"}.get(colour or 0)
+            self.bar.console.print(show_lines(text), style=style, markup=False, highlight=False)
 
     def summary(self, result: FolderResult) -> str:
         """``12 restored, 3 skipped, 1 failed in 12.3 s (3.40 MP/s)``."""
@@ -153,7 +166,7 @@ def _bar(total_bytes: int, total: int) -> tuple[Any, Any]:
         """The file at work, as it is: names may look like markup."""
 
         def render(self, task: Task) -> Text:
-            return Text(str(task.fields["file"])[-40:])
+            return Text(show_name(task.fields["file"])[-40:])
 
     bar = Progress(
         TextColumn("{task.fields[count]}"),
@@ -175,7 +188,7 @@ def report_folder(
     """The end of a folder run: the plan of a dry run on stdout, else a summary on stderr."""
     if result.planned and to_stdout:
         sys.stdout.write(
-            "".join(f"{_printable(o.file)} -> {_printable(str(out / o.output))}\n" for o in result.planned)
+            "".join(f"{show_name(o.file)} -> {show_name(out / o.output)}\n" for o in result.planned)
         )
     if dry_run:
         say(f"{len(result.planned)} to do, {len(result.skipped)} skipped")
@@ -190,7 +203,7 @@ def explain_findings(result: FolderResult, *, to_stdout: bool) -> None:
         found = "; ".join(_finding(f) for f in record.get("findings", ())) or "nothing wrong"
         done = ", then ".join(record.get("actions", ())) or "left as it is"
         left = "".join(f" ({reason})" for reason in record.get("left", ()))
-        line = _printable(f"{o.file}: {found} -> {done}{left}")
+        line = show_name(f"{o.file}: {found} -> {done}{left}")
         if to_stdout:
             sys.stdout.write(line + "\n")
         else:
@@ -200,8 +213,3 @@ def explain_findings(result: FolderResult, *, to_stdout: bool) -> None:
 def _finding(f: dict[str, Any]) -> str:
     value = f" {f['unit']} about {f['value']:.0f}," if "value" in f else ""
     return f"{f['name']}:{value} severity {f['severity']:.1f} ({f['confidence']:.0%})"
-
-
-def _printable(text: str) -> str:
-    """Names that are not UTF-8 cannot go to a UTF-8 stdout as they are."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import UsageError
+from restore.names import show_name
 from restore.tools.output import say
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ def check_targets(streams: dict[str, str | None], files: Sequence[Path | None] =
     paths = [Path(where) for where in streams.values() if where not in (None, "-")]
     for path in [*paths, *(f for f in files if f is not None)]:
         if path.is_dir():
-            raise UsageError(f"expected a file to write to, but {path} is a folder")
+            raise UsageError(f"expected a file to write to, but {show_name(path)} is a folder")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+            raise UsageError(f"cannot write {show_name(path)}: {error.strerror}") from None
         if not os.access(path.parent, os.W_OK):
             raise UsageError(f"cannot write {path}", hint="choose a folder you may write to")
 
@@ -80,11 +81,11 @@ class Counting:
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if not sys.stderr.isatty():
-            say(f"[{done}/{total}] {what}")
+            say(f"[{done}/{total}] {show_name(what)}")
             return
         if self.bar is None:
             self._start(total)
-        self.bar.update(self.task, completed=done, what=what[-48:])
+        self.bar.update(self.task, completed=done, what=show_name(what)[-48:])
 
     def _start(self, total: int) -> None:
         from rich.console import Console

@@ -16,6 +16,7 @@ from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import find_pictures, read_picture
 from restore.image import array_to_tensor, tensor_to_array
 from restore.metrics import psnr, ssim
+from restore.names import show_name
 from restore.report import Column, Comparison, look_at, markdown_table
 
 SCHEMA = 1
@@ -90,8 +91,8 @@ class CompareResult:
 
     def notes(self) -> list[str]:
         """One line for everything that is in no row or not in a mean."""
-        lines = [f"unpaired: {u['file']} is missing in {u['missing_in']}" for u in self.unpaired]
-        lines += [f"failed: {f['image']}: {f['error']}" for f in self.failures]
+        lines = [f"unpaired: {show_name(u['file'])} is missing in {u['missing_in']}" for u in self.unpaired]
+        lines += [f"failed: {show_name(f['image'])}: {show_name(f['error'])}" for f in self.failures]
         return lines + unequal_counts(self.summary)
 
     def markdown(self) -> str:
@@ -193,7 +194,9 @@ def _unpaired(found: dict[str, dict[str, Path]]) -> list[dict[str, str]]:
 def _read(path: Path) -> Tensor:
     picture = read_picture(path)
     if picture.black is not None:
-        raise ImageError(f"{path.name}: CMYK has no RGB to compare", hint="convert it to RGB first")
+        raise ImageError(
+            f"{show_name(path.name)}: CMYK has no RGB to compare", hint="convert it to RGB first"
+        )
     return array_to_tensor(picture.pixels)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from restore.bench.means import METRICS, unequal_counts
 from restore.errors import UsageError, did_you_mean
 from restore.metrics.table import MEASURES
+from restore.names import show_name
 from restore.report import Column, Comparison, markdown_table
 
 SCHEMA = 1
@@ -80,7 +81,7 @@ class BenchResult:
 
     def notes(self) -> list[str]:
         """One line for everything that is in no row."""
-        lines = [f"failed: {f['image']}{_of(f)}: {f['error']}" for f in self.failures]
+        lines = [f"failed: {show_name(f['image'])}{_of(f)}: {show_name(f['error'])}" for f in self.failures]
         lines += [f"left out: {s['model']} on {s['degradation']}: {s['reason']}" for s in self.skipped]
         named = ((f"{e['model']} on {e['degradation']}", e) for e in self.summary)
         return lines + [f"{name}: {line}" for name, entry in named for line in unequal_counts(entry)]

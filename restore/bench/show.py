@@ -10,6 +10,7 @@ from restore.bench.compare import CompareResult
 from restore.bench.result import BenchResult
 from restore.errors import UsageError
 from restore.files import atomic_write
+from restore.names import show_name
 from restore.report import Comparison, Table, contact_sheet, html_page
 from restore.report.sheet import busiest_window
 
@@ -75,4 +76,4 @@ def write_sheet(looks: Sequence[Comparison], path: Path) -> None:
         with atomic_write(path) as temporary:
             temporary.write_bytes(buffer.getvalue())
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        raise UsageError(f"cannot write {show_name(path)}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from restore.files.alpha import fill_under_alpha, put_back
 from restore.files.atomic import atomic_file, atomic_write, write_file
+from restore.files.carry import left_out
 from restore.files.decode import picture_size, read_picture
 from restore.files.encode import write_picture
 from restore.files.formats import FORMATS, format_named, format_of
@@ -17,6 +18,7 @@ __all__ = [
     "find_pictures",
     "format_named",
     "format_of",
+    "left_out",
     "picture_size",
     "put_back",
     "read_picture",

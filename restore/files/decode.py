@@ -25,6 +25,7 @@ from restore.files.jpeg_check import check_jpeg
 from restore.files.limits import STREAMED_PIXELS, check_format
 from restore.files.metadata import Metadata
 from restore.files.picture import Picture
+from restore.files.quiet import quiet_libraries
 from restore.files.raster import Planes, planes
 from restore.files.rows import read_planes
 from restore.files.tiff import MAGIC as TIFF_MAGIC
@@ -67,6 +68,7 @@ def picture_size(path: Path | str) -> tuple[int, int]:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file, with whatever goes wrong with it as an ImageError that names it."""
+    quiet_libraries()
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe could wait for ever

@@ -24,6 +24,8 @@ _CHUNKS = 4096
 # Bytes that one byte of deflate can stand for, a little more than the 1032 it can (RFC 1951).
 _DEFLATE = 1040
 _AGAIN = "copy it again from where it came"
+# First column and row of each pass, and the steps between them (8.2).
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def read_chunks(file: IO[bytes]) -> dict[bytes, bytes]:
@@ -98,8 +100,7 @@ def read_png16(file: IO[bytes], chunks: dict[bytes, bytes], orientation: int) ->
     Raises:
         ImageError: the data is damaged or cut off.
     """
-    file.seek(0)
-    array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    array = cv2.imdecode(np.frombuffer(_essential(file), np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
         raise ImageError("the file is damaged or cut off", hint=_AGAIN)
     colour_type = chunks[b"IHDR"][9]
@@ -116,6 +117,52 @@ def read_png16(file: IO[bytes], chunks: dict[bytes, bytes], orientation: int) ->
         key = struct.unpack_from(f">{channels}H", chunks[b"tRNS"])
         alpha = np.where((pixels == np.array(key, np.uint16)).all(2), np.uint16(0), np.uint16(65535))
     return turn(pixels, orientation), None if alpha is None else turn(alpha, orientation), None
+
+
+def _check_rows(data: bytes, header: bytes) -> None:
+    """Refuses rows that are not all there or have an unknown filter: libpng would print that.
+
+    Args:
+        data: the body of every pixel chunk, joined. ``header``: the body of ``IHDR``.
+    """
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    squeeze = zlib.decompressobj()
+    for left, top, across, down in passes:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns < 1 or rows < 1:
+            continue
+        step = 1 + (columns * bits + 7) // 8
+        band = max(1, _BAND_BYTES // step)
+        for first in range(0, rows, band):
+            wanted = step * min(band, rows - first)
+            parts = []
+            while wanted and (part := squeeze.decompress(squeeze.unconsumed_tail or data, wanted)):
+                parts.append(part)
+                wanted -= len(part)
+                data = b""
+            filters = b"".join(parts)[::step]
+            if wanted or max(filters) > 4:
+                raise ImageError("the file is damaged or cut off", hint=_AGAIN)
+
+
+def _essential(file: IO[bytes]) -> bytes:
+    """The file without what the pixels do not need: libpng prints what it thinks of that."""
+    file.seek(len(SIGNATURE))
+    parts = [SIGNATURE]
+    while len(head := file.read(8)) == 8:
+        size, name = struct.unpack(">I4s", head)
+        if name in (b"IHDR", b"IDAT"):
+            parts += [head, file.read(size + 4)]
+        else:
+            file.seek(size + 4, 1)
+    bodies = b"".join(
+        part[:-4] for head, part in zip(parts[1::2], parts[2::2], strict=True) if head[4:] == b"IDAT"
+    )
+    _check_rows(bodies, parts[2][:13])
+    end = b"IEND"
+    return b"".join([*parts, struct.pack(">I", 0), end, struct.pack(">I", zlib.crc32(end))])
 
 
 def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, bytes]]) -> None:

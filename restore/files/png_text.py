@@ -35,7 +35,7 @@ class Told:
     """What the chunks of a PNG tell.
 
     Args:
-        metadata: to be carried on. ``exif``: an EXIF block that was told as text.
+        metadata: to be carried on. ``exif``: the EXIF block, wherever it stands; else the one told as text.
         orientation: that the XMP tells; None: none.
     """
 
@@ -51,6 +51,7 @@ def read_metadata(file: IO[bytes]) -> Told:
     profiles: dict[str, bytes] = {}
     left: list[str] = []
     orientation: int | None = None
+    exif: bytes | None = None
     for name, body in _chunks(file):
         if name in _TEXTS:
             key, _, _ = body.partition(b"\0")
@@ -67,6 +68,8 @@ def read_metadata(file: IO[bytes]) -> Told:
                 texts.append((name, body))
             else:
                 profiles[kind] = value
+        elif name == b"eXIf":
+            exif = exif or body
         elif name == b"caBX":
             left.append(CREDENTIALS)
         elif name == b"pHYs" and len(body) == 9 and body[8] == 0:
@@ -83,7 +86,7 @@ def read_metadata(file: IO[bytes]) -> Told:
         texts=tuple(texts),
         chunks=tuple(chunks),
     )
-    return Told(metadata.leaves(*left), profiles.get("exif"), orientation)
+    return Told(metadata.leaves(*left), exif or profiles.get("exif"), orientation)
 
 
 def pack_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:

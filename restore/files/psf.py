@@ -10,6 +10,7 @@ from torch import Tensor
 
 from restore.errors import UsageError
 from restore.files.decode import read_picture
+from restore.names import show_name
 
 
 def read_psf(path: Path) -> Tensor:
@@ -24,12 +25,12 @@ def read_psf(path: Path) -> Tensor:
         else:
             values = read_picture(path).pixels.astype(np.float64).mean(-1)
     except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"cannot read a point spread function from {path}: {error}") from None
+        raise UsageError(f"cannot read a point spread function from {show_name(path)}: {error}") from None
     if values.ndim != 2 or values.shape[0] % 2 == 0 or values.shape[1] % 2 == 0:
         raise UsageError(
-            f"{path}: expected a point spread function with odd sides, got shape {values.shape}",
+            f"{show_name(path)}: expected a point spread function with odd sides, got shape {values.shape}",
             hint="its middle pixel is where the light of a point belongs",
         )
     if not np.isfinite(values).all() or (values < 0).any() or not values.sum() > 0:
-        raise UsageError(f"{path}: expected finite values of 0 or more with a positive sum")
+        raise UsageError(f"{show_name(path)}: expected finite values of 0 or more with a positive sum")
     return torch.from_numpy(values / values.sum())

@@ -66,8 +66,11 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
         ends = (start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > length or not page.dataoffsets:
             raise ImageError("the file is cut off", hint=_AGAIN)
+        width, height = page.imagewidth, page.imagelength
+        if not (isinstance(width, int) and isinstance(height, int)):  # of a type that no size has
+            raise ImageError("the file is damaged (it has no size)", hint=_AGAIN)
         check_segments(file, page.aspage(), length)
-        return page.imagewidth, page.imagelength
+        return width, height
 
 
 def read_tiff(file: IO[bytes]) -> Picture:

@@ -16,6 +16,7 @@ from restore.folder.plan import Job, PathLike, parse_shard, plan
 from restore.folder.planes import change_planes
 from restore.folder.result import FolderResult, OnEvent
 from restore.folder.run import Progress, run
+from restore.names import show_name
 
 if TYPE_CHECKING:
     from restore.degradations.params import Params
@@ -149,13 +150,14 @@ def _check_params(path: Path) -> None:
     from restore.degradations.recorded import read_records
 
     if path.is_dir():
-        raise UsageError(f"expected a file for the parameters, but {path} is a folder")
+        raise UsageError(f"expected a file for the parameters, but {show_name(path)} is a folder")
     if path.exists():
         try:
             read_records(path)
         except UsageError:
             raise UsageError(
-                f"{path} is in the way and holds no parameters", hint="give another file to --params"
+                f"{show_name(path)} is in the way and holds no parameters",
+                hint="give another file to --params",
             ) from None
 
 

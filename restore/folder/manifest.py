@@ -20,6 +20,7 @@ from typing import Any
 
 from restore.errors import RestoreError, UsageError
 from restore.folder.plan import Job
+from restore.names import show_name
 
 NAME = ".restore-manifest.jsonl"
 SCHEMA = 1
@@ -205,14 +206,14 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     except FileNotFoundError:
         return None, []
     except OSError as error:
-        raise RestoreError(f"cannot read {path}: {error.strerror}") from error
+        raise RestoreError(f"cannot read {show_name(path)}: {error.strerror}") from error
     first, newline, rest = raw.partition(b"\n")
     header = _parsed(first)
     if header is None and not newline and not raw.strip(b"\0"):
         return None, []
     if header is None or header.get("schema") != SCHEMA or not {"fingerprint", "settings"} <= set(header):
         raise UsageError(
-            f"expected a manifest of schema {SCHEMA} in {path}, got something else",
+            f"expected a manifest of schema {SCHEMA} in {show_name(path)}, got something else",
             hint="it is damaged or of another version; move it away, or write to another folder",
         )
     return header, [line for text in rest.split(b"\n") if (line := _parsed(text)) is not None]

@@ -10,6 +10,7 @@ import numpy as np
 
 from restore.errors import ImageError, UsageError
 from restore.folder.plan import PathLike
+from restore.names import show_name
 
 if TYPE_CHECKING:
     from restore.restorers import Restorer
@@ -58,6 +59,8 @@ class Masks:
 
         path = self.one or self.found.get(PurePosixPath(file).with_suffix("").as_posix())
         if path is None:
-            raise ImageError(f"no mask of this name: expected {PurePosixPath(file).with_suffix('.png')}")
+            raise ImageError(
+                f"no mask of this name: expected {show_name(PurePosixPath(file).with_suffix('.png'))}"
+            )
         pixels = read_picture(path).pixels
         return pixels.max(axis=2)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from restore.errors import UsageError
+from restore.names import show_name
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -92,15 +93,20 @@ def _check_out(sources: Sequence[Path], out: Path) -> None:
 
     for source in sources:
         if not source.exists():
-            raise UsageError(f"expected a folder or a picture, but {source} does not exist")
+            raise UsageError(f"expected a folder or a picture, but {show_name(source)} does not exist")
         if source.is_dir() and source.resolve() == out.resolve():
             raise UsageError(
-                f"the output folder is the source folder: {source}", hint="give another folder to -o"
+                f"the output folder is the source folder: {show_name(source)}",
+                hint="give another folder to -o",
             )
     if not out.exists() and format_of(out):
-        raise UsageError(f"expected a folder to write to, got the name of a picture: {out}", hint="-o FOLDER")
+        raise UsageError(
+            f"expected a folder to write to, got the name of a picture: {show_name(out)}", hint="-o FOLDER"
+        )
     if out.exists() and not out.is_dir():
-        raise UsageError(f"expected a folder to write to, but {out} is a file", hint="give a folder to -o")
+        raise UsageError(
+            f"expected a folder to write to, but {show_name(out)} is a file", hint="give a folder to -o"
+        )
 
 
 def _pictures(source: Path, out: Path, *, alone: bool) -> list[tuple[PurePosixPath, Path]]:
@@ -170,9 +176,9 @@ def _folded(path: str) -> str:
 
 def listed(items: Sequence[str]) -> str:
     """The first of them, a line each, and how many more there are."""
-    shown = "".join(f"\n  {item}" for item in items[:SHOWN])
+    shown = "".join(f"\n  {show_name(item)}" for item in items[:SHOWN])
     return shown + (f"\n  and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
 
 
 def _list(sources: Sequence[Path]) -> str:
-    return ", ".join(str(s) for s in sources[:SHOWN]) + (", ..." if len(sources) > SHOWN else "")
+    return ", ".join(show_name(s) for s in sources[:SHOWN]) + (", ..." if len(sources) > SHOWN else "")

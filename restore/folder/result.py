@@ -22,6 +22,8 @@ class Outcome:
         file: its path below the source folder, with ``/``.
         output: the path of what is written, below the output folder.
         reason: why it failed or was skipped; empty for a picture that was done.
+        hint: what to do about it, where something can be done.
+        left_out: what the source holds and the written file does not, in words (a second picture, a gain map).
         megapixels: of the source picture.
         seconds: spent on the pixels alone, without reading and writing.
         changed: False where the restorer left every pixel alone and the file was copied.
@@ -36,6 +38,8 @@ class Outcome:
     seconds: float = 0.0
     changed: bool = True
     record: Any = None
+    hint: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ class FolderResult:
             "settings": self.settings,
             "done": [_timed(o) for o in self.done],
             "skipped": [{"file": o.file, "output": o.output, "reason": o.reason} for o in self.skipped],
-            "failed": [{"file": o.file, "output": o.output, "reason": o.reason} for o in self.failed],
+            "failed": [
+                {"file": o.file, "output": o.output, "reason": o.reason, "hint": o.hint} for o in self.failed
+            ],
             "planned": [{"file": o.file, "output": o.output} for o in self.planned],
             "seconds": round(self.seconds, 3),
             "megapixels": round(self.megapixels, 6),
@@ -109,5 +115,6 @@ def _timed(o: Outcome) -> dict[str, Any]:
         "megapixels": round(o.megapixels, 6),
         "seconds": round(o.seconds, 3),
         "changed": o.changed,
+        **({"left_out": list(o.left_out)} if o.left_out else {}),
         **({k: o.record[k] for k in _SAID if k in (o.record or {})}),
     }

@@ -12,6 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from restore.folder.plan import Job, PathLike, in_shard, listed
 from restore.folder.presence import Presence, remove_leftovers
 from restore.folder.result import Event, FolderResult, OnEvent, Outcome
 from restore.folder.weight import megapixels
+from restore.names import show_name
 
 if TYPE_CHECKING:
     from restore.files import Picture
@@ -70,7 +72,7 @@ def run(
     differences = manifest.differences()
     if differences and not overwrite:
         raise UsageError(
-            f"{base} was written with other settings:{listed(differences)}",
+            f"{show_name(base)} was written with other settings:{listed(differences)}",
             hint="give the same settings, another folder to -o, or --overwrite to do everything again",
         )
     mine = [job for job in jobs if in_shard(job.file, shard)]
@@ -78,7 +80,8 @@ def run(
     foreign = [job.output for job in mine if states[job.file] == "foreign"]
     if foreign:
         raise UsageError(
-            f"{len(foreign)} file(s) in {base} are in the way, not written by this command:{listed(foreign)}",
+            f"{len(foreign)} file(s) in {show_name(base)} are in the way, not written by this command:"
+            f"{listed(foreign)}",
             hint="move them, give another folder to -o, or --overwrite to replace them",
         )
     todo = [job for job in mine if states[job.file] != "finished"]
@@ -96,7 +99,7 @@ def run(
             presence = stack.enter_context(Presence(base))
             if differences and not presence.alone:
                 raise UsageError(
-                    f"another run with other settings is writing to {base}",
+                    f"another run with other settings is writing to {show_name(base)}",
                     hint="wait, or give another folder to -o",
                 )
             if presence.alone and manifest.found is not None:
@@ -187,7 +190,7 @@ class _Run:
         return made, record, outcome
 
     def write(self, item: Item) -> None:
-        from restore.files import atomic_write, write_picture
+        from restore.files import atomic_write, format_named, left_out, write_picture
 
         job = item.job
         picture, record, outcome = item.take()
@@ -199,7 +202,9 @@ class _Run:
                 shutil.copyfile(job.source, temporary)
         else:
             # Its own format and not the one its name claims, where nobody asks for another.
-            write_picture(path, picture, format=self.format or picture.format, quality=self.quality)
+            kind = format_named(self.format or picture.format)
+            write_picture(path, picture, format=kind, quality=self.quality)
+            outcome = replace(outcome, left_out=left_out(picture, kind))
         self.manifest.finish(job, record)
         self.result.done.append(outcome)
         self.tell(Event("done", job.file, outcome, source_bytes=job.size))
@@ -208,12 +213,13 @@ class _Run:
         for cause in (error, error.__cause__):
             if isinstance(cause, OSError) and cause.errno in _HOPELESS:
                 raise RestoreError(
-                    f"cannot write to {self.base}: {cause.strerror}",
+                    f"cannot write to {show_name(self.base)}: {cause.strerror}",
                     hint="make room; the same command continues",
                 ) from error
         # The file is named beside its reason: once is enough.
-        reason = _reason(error).removeprefix(f"cannot read {str(job.source)!r}: ")
-        outcome = Outcome(job.file, job.output, reason)
+        reason = show_name(_reason(error).removeprefix(f"cannot read {str(job.source)!r}: "))
+        hint = error.hint if isinstance(error, RestoreError) else None
+        outcome = Outcome(job.file, job.output, reason, hint=hint)
         self.result.failed.append(outcome)
         self.tell(Event("failed", job.file, outcome, source_bytes=job.size))
 
@@ -247,5 +253,6 @@ def _made(base: Path) -> Iterator[None]:
         if not isinstance(error, OSError):
             raise
         raise RestoreError(
-            f"cannot write to {base}: {(error.strerror or str(error)).lower()}", hint=hint_for(error)
+            f"cannot write to {show_name(base)}: {(error.strerror or str(error)).lower()}",
+            hint=hint_for(error),
         ) from error

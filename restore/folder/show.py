@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from restore.folder.result import FolderResult, Outcome
+from restore.names import show_name
 from restore.report import Column, Comparison, Table, html_page, look_at
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_page(result: FolderResult) -> str:
         notes.append(
             f"{len(result.skipped)} pictures were finished by an earlier run and are not in this page."
         )
-    notes += [f"failed: {o.file}: {o.reason}" for o in result.failed]
+    notes += [f"failed: {show_name(o.file)}: {o.reason}" for o in result.failed]
     alone = sum(not o.changed for o in result.done)
     return html_page(
         f"{len(result.done)} pictures restored, {alone} of them left as they are",

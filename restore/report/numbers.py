@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from restore.names import show_name
+
 
 def dumps(value: Any) -> str:
     """JSON that every reader takes, indented, keys in the order given, with a newline at the end.
@@ -35,4 +37,4 @@ def show(value: Any, digits: int | None = None) -> str:
         return "–"
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:g}" if digits is None else f"{value:.{digits}f}"
-    return str(value)
+    return show_name(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from restore.names import show_name
 from restore.report.numbers import show
 from restore.report.table import Column, best_rows
 from restore.report.viewer import EXACT, Comparison, comparison_html
@@ -54,11 +55,11 @@ def html_page(
             are previews (JPEG), and the page says so.
         pictures: how many there are; where fewer are shown the page says so.
     """
-    parts = [f"<h1>{html.escape(title)}</h1>"]
-    parts += [f"<p>{html.escape(note)}</p>" for note in notes]
+    parts = [f"<h1>{html.escape(show_name(title))}</h1>"]
+    parts += [f"<p>{html.escape(show_name(note))}</p>" for note in notes]
     parts += [_table(table) for table in tables]
     if plots:
-        figures = "".join(_figure(html.escape(text), html.escape(uri)) for text, uri in plots)
+        figures = "".join(_figure(html.escape(show_name(text)), html.escape(uri)) for text, uri in plots)
         parts.append(f'<h2>Plots</h2><div class="plots">{figures}</div>')
     if comparisons:
         parts.append("<h2>Look</h2>")
@@ -72,7 +73,7 @@ def html_page(
         parts += [comparison_html(c) for c in comparisons]
     if facts:
         items = "".join(
-            f"<dt>{html.escape(str(k))}</dt><dd>{html.escape(show(v))}</dd>" for k, v in facts.items()
+            f"<dt>{html.escape(show_name(k))}</dt><dd>{html.escape(show(v))}</dd>" for k, v in facts.items()
         )
         parts.append(f"<h2>Made with</h2><dl>{items}</dl>")
     body = "\n".join(parts)
@@ -80,7 +81,7 @@ def html_page(
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_ALONE}">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_asset('page.css')}</style>\n</head>\n"
+        f"<title>{html.escape(show_name(title))}</title>\n<style>{_asset('page.css')}</style>\n</head>\n"
         f"<body>\n{body}\n<script>{_asset('page.js')}</script>\n</body>\n</html>\n"
     )
 
@@ -103,7 +104,7 @@ def _table(table: Table) -> str:
         )
     rows = f"<tbody>{''.join(lines)}</tbody>{foot}"
     inner = f'<div class="w"><table><thead><tr>{head}</tr></thead>{rows}</table></div>'
-    heading = html.escape(table.heading)
+    heading = html.escape(show_name(table.heading))
     if table.folded:
         return f"<details><summary>{heading}</summary>{inner}</details>"
     return f"<h2>{heading}</h2>{inner}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from restore.names import show_name
 from restore.report.sheet import to_uint8
 
 # Longest side of a preview in pixels: a page stays a few hundred kilobytes per picture however large that is.
@@ -127,21 +128,21 @@ def comparison_html(c: Comparison) -> str:
 
     def choices(chosen: int) -> str:
         return "".join(
-            f'<option value="{i}"{" selected" if i == chosen else ""}>{html.escape(label)}</option>'
+            f'<option value="{i}"{" selected" if i == chosen else ""}>{html.escape(show_name(label))}</option>'
             for i, (label, _) in enumerate(c.views)
         )
 
     images = "".join(
-        f'<img class="{"l" * (i == 0)} {"r" * (i == right)}" alt="{html.escape(label)}" decoding="async" '
+        f'<img class="{"l" * (i == 0)} {"r" * (i == right)}" alt="{html.escape(show_name(label))}" decoding="async" '
         f'src="{data_uri(view)}">'
         for i, (label, view) in enumerate(c.views)
     )
     marks = "".join(_mark(i, crop, c.size or (width, height)) for i, crop in enumerate(c.crops, 1))
-    chips = "".join(f"<li>{html.escape(f)}</li>" for f in c.findings)
-    chips += "".join(f'<li class="d">{html.escape(a)}</li>' for a in c.actions)
-    note = f"<p>{html.escape(c.note)}</p>" if c.note else ""
+    chips = "".join(f"<li>{html.escape(show_name(f))}</li>" for f in c.findings)
+    chips += "".join(f'<li class="d">{html.escape(show_name(a))}</li>' for a in c.actions)
+    note = f"<p>{html.escape(show_name(c.note))}</p>" if c.note else ""
     small = " x" if max(width, height) <= EXACT else ""
-    title = html.escape(c.title)
+    title = html.escape(show_name(c.title))
     return (
         f"<article><h3>{title}</h3>{f'<ul class=f>{chips}</ul>' if chips else ''}"
         f'<div class="k"><label>left <select>{choices(0)}</select></label>'
@@ -167,9 +168,9 @@ def _mark(number: int, crop: Crop, size: tuple[int, int]) -> str:
 def _zoom(number: int, crop: Crop, c: Comparison) -> str:
     left, top, right, bottom = crop.box
     panes = "".join(
-        f'<figure><div class="pane"><img alt="{html.escape(label)}, crop {number}" decoding="async" '
+        f'<figure><div class="pane"><img alt="{html.escape(show_name(label))}, crop {number}" decoding="async" '
         f'draggable="false" src="{data_uri(view, exact=True)}"></div>'
-        f"<figcaption>{html.escape(label)}</figcaption></figure>"
+        f"<figcaption>{html.escape(show_name(label))}</figcaption></figure>"
         for (label, _), view in zip(c.views, crop.views, strict=True)
     )
     where = f"{number}: pixels {left} to {right - 1} across, {top} to {bottom - 1} down"
