@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from restore.api import compare as compare
     from restore.api import degrade as degrade
     from restore.api import degrade_folder as degrade_folder
+    from restore.api import diagnose as diagnose
     from restore.api import load as load
     from restore.api import names as names
     from restore.api import replay as replay
@@ -27,6 +28,7 @@ _OFFERED = (
     "compare",
     "degrade",
     "degrade_folder",
+    "diagnose",
     "load",
     "names",
     "replay",

@@ -9,6 +9,9 @@ from restore.bench.compare import compare_folders as compare
 from restore.degradations import degradation, presets
 from restore.degradations import sample as _draw
 from restore.degradations.params import Params
+from restore.diagnosis.measure import measure_picture
+from restore.diagnosis.measurement import Measurement
+from restore.errors import ImageError
 from restore.folder import FolderResult, degrade_folder, restore_folder
 from restore.image import as_batch
 from restore.restorers import Restorer, load, names
@@ -19,6 +22,7 @@ __all__ = [
     "compare",
     "degrade",
     "degrade_folder",
+    "diagnose",
     "load",
     "names",
     "replay",
@@ -44,6 +48,23 @@ def degrade(
     x, back = as_batch(image)
     y, params = degradation(spec)(x, severity=severity, generator=_draw.generator(seed))
     return back(y), params.to_json()
+
+
+def diagnose(image: Any, *, tables: tuple[tuple[int, ...], ...] | None = None) -> dict[str, Measurement]:
+    """What is measured of one picture, by the name of the quantity, each with a 90 % interval.
+
+    Args:
+        image: a tensor ``1 x C x H x W`` or ``C x H x W`` in [0, 1], an array or a PIL image.
+        tables: quantisation tables of the JPEG file it comes from, if it does.
+
+    Raises:
+        ImageError: not an image, or a batch of several.
+    """
+    x, _ = as_batch(image)
+    if len(x) != 1:
+        raise ImageError(f"diagnose: expected one picture, got a batch of {len(x)}", hint="x.split(1)")
+    height, width = x.shape[-2:]
+    return measure_picture(lambda t, b, le, r: x[..., t:b, le:r], height, width, tables)
 
 
 def replay(image: Any, records: list[dict[str, Any]]) -> Any:

@@ -16,6 +16,7 @@ from restore.tools.bench import bench
 from restore.tools.compare import compare
 from restore.tools.degrade import degrade
 from restore.tools.demo import demo
+from restore.tools.diagnose import diagnose
 from restore.tools.export import export
 from restore.tools.invert import invert
 from restore.tools.judge import judge
@@ -27,7 +28,7 @@ from restore.tools.train import train
 from restore.version import __version__
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    run, degrade, train, bench, compare, judge, invert, models, demo, ship, export,
+    run, degrade, train, bench, compare, diagnose, judge, invert, models, demo, ship, export,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from restore.diagnosis.calibration import load_head
+from restore.diagnosis.edges import edge_statistics
 from restore.diagnosis.measurement import Measurement
 from restore.diagnosis.sample import Sample
 from restore.diagnosis.spectrum import ANGLES, Spectrum, take_spectrum
@@ -21,13 +22,12 @@ def measure_blur(sample: Sample, spectrum: Spectrum | None = None) -> dict[str, 
     ``blur direction``: of that line, degrees from the x axis towards the top, 0 to 180; all of them where there is no
     length.
     """
-    statistics = (spectrum or take_spectrum(sample)).statistics()
-    path = (spectrum or take_spectrum(sample)).path
+    spectrum = spectrum or take_spectrum(sample)
+    statistics = blur_statistics(sample, spectrum)
+    path = spectrum.path
     found = {}
     for name, offset in (("blur width", WIDTH_OFFSET), ("blur length", LENGTH_OFFSET)):
-        value, lower, upper = (
-            max(0.0, float(np.exp(v)) - offset) if v > -9 else 0.0 for v in load_head(name)(statistics)
-        )
+        value, lower, upper = (max(0.0, float(np.exp(v)) - offset) for v in load_head(name)(statistics))
         found[name] = Measurement(name, value, lower, upper, "px")
     # Rows count downwards.
     direction = (-path * 180 / ANGLES) % 180
@@ -37,3 +37,8 @@ def measure_blur(sample: Sample, spectrum: Spectrum | None = None) -> dict[str, 
         "blur direction", direction, direction - doubt, direction + doubt, "degrees"
     )
     return found
+
+
+def blur_statistics(sample: Sample, spectrum: Spectrum) -> np.ndarray:
+    """What heads are given: the spectrum, and the width of edges by their direction from the path."""
+    return np.concatenate([spectrum.statistics(), edge_statistics(sample, spectrum.path / ANGLES)])

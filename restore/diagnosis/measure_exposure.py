@@ -73,18 +73,14 @@ def _shadow_detail(sample: Sample) -> float:
 
 
 def _lamps(sample: Sample) -> float:
-    """The share of all light that the spots give which are bright themselves, in pictures that are dark at large."""
-    light = sample.thumbnail.max(2)
-    median = float(np.median(light))
-    spots = np.maximum(light - _LAMP, 0) > 0
-    if median > _NIGHT or not spots.any():
-        # A lamp may be smaller than a cell of the thumbnail.
-        fine = np.concatenate([brightest(w).ravel()[::4] for w in sample.windows])
-        share = float((fine > _LAMP).mean())
-        if median > _NIGHT or share < 1e-4:
-            return 0.0
-        return float(fine[fine > _LAMP].sum() / max(fine.sum(), 1.0)) * (1 - median / _NIGHT)
-    return float(light[spots].sum() / max(light.sum(), 1.0)) * (1 - median / _NIGHT)
+    """Of the light above the median of a dark picture, the share that pixels give which are bright themselves."""
+    fine = np.concatenate([brightest(w).ravel()[::4] for w in sample.windows])
+    median = float(np.median(fine))
+    if median > _NIGHT:
+        return 0.0
+    above = float(np.maximum(fine - median, 0).sum())
+    lamps = float((fine[fine > _LAMP] - median).sum())
+    return lamps / max(above, 1.0) * (1 - median / _NIGHT)
 
 
 def _share_error(windows: int) -> float:

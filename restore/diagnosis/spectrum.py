@@ -20,6 +20,7 @@ SIDE = 128
 _HOP = 96
 ANGLES = 24  # directions over half a turn
 LAGS = 56  # pixels
+_SOME = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 _BANDS = 16
 _RINGS = ((0.04, 0.08), (0.08, 0.14), (0.14, 0.22), (0.22, 0.32), (0.32, 0.44))
 # The power that rounding to 8 bits leaves, per coefficient of a Hann window of this side.
@@ -60,30 +61,27 @@ class Spectrum:
         return (across - lost) - 2.0 * self.correlation[:, 3:].min(1)
 
     def statistics(self) -> np.ndarray:
-        """Numbers for a head: the bands of both axes, then what lies along and across the path."""
+        """Numbers for a head: the bands of both axes; rings and correlations by their angle from the path; widths."""
         k, turned = self.path, (self.path + ANGLES // 2) % ANGLES
-        along, over = self.correlation[k], self.correlation[turned]
-        widths = [_half_width(self.ridge[i]) for i in (k, turned)]
-        low = along[3:]
+        low = self.correlation[k][3:]
         return np.concatenate(
             [
                 self.across,
                 self.down,
-                self.rings[:, k],
-                self.rings[:, turned],
-                self.rings.mean(1),
-                [
-                    low.min(),
-                    over[3:].min(),
-                    np.log(low.argmin() + 3),
-                    np.median(self.correlation[:, 3:].min(1)),
-                ],
-                np.log(widths),
-                along[[2, 3, 4, 6, 8, 12, 16, 24]],
-                self.ridge[k][[1, 2, 3, 4, 6, 8, 12, 16, 24]],
-                self.ridge[turned][[1, 2, 3, 4, 6, 8]],
+                _folded(self.rings.T, k).ravel(),
+                _folded(self.correlation[:, _SOME], k)[::2].ravel(),
+                _folded(self.ridge[:, _SOME], k)[::2].ravel(),
+                [low.min(), np.log(low.argmin() + 3), np.median(self.correlation[:, 3:].min(1))],
+                np.log([_half_width(self.ridge[i]) for i in (k, turned)]),
             ]
         )
+
+
+def _folded(by_angle: np.ndarray, path: int) -> np.ndarray:
+    """``ANGLES x n``, turned so that the path comes first, and angles to its left and right averaged."""
+    turned = np.roll(by_angle, -path, 0)
+    mirrored = np.roll(turned[::-1], 1, 0)
+    return (0.5 * (turned + mirrored))[: ANGLES // 2 + 1]
 
 
 def take_spectrum(sample: Sample) -> Spectrum:

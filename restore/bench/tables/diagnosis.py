@@ -23,7 +23,7 @@ from restore.bench.tables.diagnosis_pictures import make_case
 from restore.data.library import open_library
 from restore.diagnosis.calibrate import fit_head
 from restore.diagnosis.calibration import FILE, head_to_json
-from restore.diagnosis.measure_blur import LENGTH_OFFSET, WIDTH_OFFSET
+from restore.diagnosis.measure_blur import LENGTH_OFFSET, WIDTH_OFFSET, blur_statistics
 from restore.diagnosis.measure_noise import LEVELS, noise_statistics
 from restore.diagnosis.sample import take_sample
 from restore.diagnosis.spectrum import take_spectrum
@@ -41,9 +41,9 @@ COLUMNS = [
 # What heads give, of the truth: logarithms, since errors grow with what is measured.
 _GIVEN: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     **{name: ("noise", lambda t: np.log(t + 0.5)) for name in LEVELS},
-    "blur width": ("spectrum", lambda t: np.log(t + WIDTH_OFFSET)),
-    "blur length": ("spectrum", lambda t: np.log(t + LENGTH_OFFSET)),
-    "enlargement": ("spectrum", np.log),
+    "blur width": ("blur", lambda t: np.log(t + WIDTH_OFFSET)),
+    "blur length": ("blur", lambda t: np.log(t + LENGTH_OFFSET)),
+    "enlargement": ("blur", np.log),
 }
 
 
@@ -56,7 +56,7 @@ def photographs(large: Path, shrunk: Path) -> Iterator[np.ndarray]:
 
 
 def make_statistics(photos: Iterator[np.ndarray], per: int) -> dict[str, np.ndarray]:
-    """``noise`` and ``spectrum`` statistics, the number of the ``picture``, and every truth, a row per case."""
+    """``noise`` and ``blur`` statistics, the number of the ``picture``, and every truth, a row per case."""
     rows: dict[str, list[Any]] = {}
     for number, photo in enumerate(photos):
         if min(photo.shape[:2]) < 200:
@@ -67,7 +67,7 @@ def make_statistics(photos: Iterator[np.ndarray], per: int) -> dict[str, np.ndar
             sample = take_sample(lambda t, b, le, r, x=x: x[..., t:b, le:r], *x.shape[-2:])  # type: ignore[misc]
             found: dict[str, Any] = {
                 "noise": noise_statistics(sample),
-                "spectrum": take_spectrum(sample).statistics(),
+                "blur": blur_statistics(sample, take_spectrum(sample)),
                 "picture": float(number),
                 **case.truth,
             }
