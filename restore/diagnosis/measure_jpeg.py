@@ -131,9 +131,12 @@ def _blocks(luma: np.ndarray, pixels: np.ndarray, top: int, left: int) -> np.nda
 
 def _likelihoods(counts: np.ndarray) -> np.ndarray:
     """For every quality the log-likelihood against none, the best over the sizes of the error."""
-    steps, scores = _score_tables()
-    rows = np.arange(len(counts))
-    return np.max([(counts @ table.T)[rows, steps].sum(1) for table in scores], axis=0)
+    totals = np.zeros((len(_ERRORS), len(QUALITIES)))
+    for line, (tables, quality_of) in zip(counts, _score_tables(), strict=True):
+        used = int(np.flatnonzero(line).max(initial=-1)) + 1
+        # Not by BLAS: so small a product is done before its threads have met.
+        totals += np.einsum("esb,b->es", tables[..., :used], line[:used])[:, quality_of]
+    return totals.max(0)
 
 
 @cache
@@ -148,23 +151,24 @@ def _transform() -> tuple[np.ndarray, list[tuple[int, int]]]:
 
 
 @cache
-def _score_tables() -> tuple[np.ndarray, list[np.ndarray]]:
-    """Steps by quality and frequency; per size of error the score of a coefficient by step and bin."""
+def _score_tables() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per frequency: scores of a coefficient by size of the error, step and bin; and the step's row by quality."""
     _, places = _transform()
-    tables_of = [quantisation_table(int(q)).numpy() for q in QUALITIES]
-    steps = np.array([[int(table[u, v]) for u, v in places] for table in tables_of])
+    quantisers = [quantisation_table(int(q)).numpy() for q in QUALITIES]
     c = np.arange(round(_LARGEST / _BIN)) * _BIN
-    sizes = np.arange(steps.max() + 1)[:, None]
-    step = np.maximum(sizes, 1)
-    apart = c - step * np.rint(c / step)
-    is_nonzero = c > step / 2
-    tables = []
-    for error in _ERRORS:
-        density = np.exp(-0.5 * (apart / error) ** 2) / (error * np.sqrt(2 * np.pi))
-        wrapped = density + np.exp(-0.5 * ((np.abs(apart) - step) / error) ** 2) / (
-            error * np.sqrt(2 * np.pi)
-        )
-        ratio = np.log((1 - _RARE) * step * wrapped + _RARE)
-        # What is next to 0 says little: flat places do not need a quantiser to be flat.
-        tables.append(np.where(is_nonzero, ratio, np.minimum(ratio, 0)).astype(np.float32))
-    return steps, tables
+    found = []
+    for u, v in places:
+        steps, quality_of = np.unique([int(table[u, v]) for table in quantisers], return_inverse=True)
+        step = steps[:, None]
+        apart = c - step * np.rint(c / step)
+        tables = []
+        for error in _ERRORS:
+            near, next_to = (
+                np.exp(-0.5 * (a / error) ** 2) / (error * np.sqrt(2 * np.pi))
+                for a in (apart, np.abs(apart) - step)
+            )
+            ratio = np.log((1 - _RARE) * step * (near + next_to) + _RARE)
+            # What is next to 0 says little: flat places do not need a quantiser to be flat.
+            tables.append(np.where(c > step / 2, ratio, np.minimum(ratio, 0)).astype(np.float32))
+        found.append((np.stack(tables), quality_of))
+    return found
