@@ -7,26 +7,28 @@ of the tensors. ``spandrel`` (MIT) is optional: the extra ``spandrel``.
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import RestoreError, UsageError, WeightsError
+from restore.models.budget import building
+from restore.models.safetensors_file import check_finite, read_header, read_tensors
+from restore.models.torch_file import read_torch_file, tensors_in
+from restore.models.weights import file_sha256, first_line
 
 PICKLES = (".pth", ".pt", ".ckpt")
 # What a window of a network with attention or pooling overlaps by; its receptive field has no bound that is of use.
 OVERLAP = 64
 # Architectures, by spandrel's names, that are chains of convolutions and nothing else.
 _STACKS = ("Compact", "DnCNN")
+# The largest number in a tensor's name, in files of few tensors; sides of pictures stand in names too.
+_MOST_LAYERS = 4096
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,14 @@ def load_community(path: Path) -> tuple[CommunityNet, CommunityFace]:
     if not path.is_file():
         raise UsageError(f"there is no weight file {path}")
     spandrel = _spandrel(path)
-    state = spandrel.canonicalize_state_dict(read_state(path))
+    state = read_state(path)
     try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
+        state = _by_name(spandrel.canonicalize_state_dict(state))
+        _check_names(state, path)
+        with building(len(state), sum(t.numel() for t in state.values()), where=str(path)):
+            descriptor = spandrel.ModelLoader().load_from_state_dict(state)
+    except RestoreError:
+        raise
     except spandrel.UnsupportedModelError as error:
         raise WeightsError(
             f"{path}: no architecture known to spandrel {spandrel.__version__} has these weights",
@@ -101,9 +108,10 @@ def load_community(path: Path) -> tuple[CommunityNet, CommunityFace]:
     except Exception as error:  # an architecture guessed from some names, and wrong shapes or missing names
         raise WeightsError(
             f"{path}: the weights do not fit the architecture they look like ({type(error).__name__}: "
-            f"{_first_line(error)})",
+            f"{first_line(error)})",
             hint="the file is incomplete, or of a variant that spandrel does not know",
         ) from error
+    check_finite(state, where=str(path))
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
         raise WeightsError(f"{path}: {descriptor.architecture.name} needs a mask beside the picture")
     channels = (descriptor.input_channels, descriptor.output_channels)
@@ -120,46 +128,26 @@ def load_community(path: Path) -> tuple[CommunityNet, CommunityFace]:
         radius=reach(str(descriptor.architecture.id), net.model),
         tiling=descriptor.tiling.name.lower(),
         precisions=("fp32", *(name for name, allowed in safe.items() if allowed)),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=file_sha256(path),
     )
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The tensors of a ``.safetensors`` file or of a pickle, by name; nothing in the file is executed.
+    """The content of a ``.safetensors`` file or of a pickle, by name; nothing in the file is executed.
 
     Raises:
         WeightsError: unreadable, not weights, more than weights, or a tensor larger than its own data.
     """
     suffix = path.suffix.lower()
-    try:
-        if suffix == ".safetensors":
-            from safetensors.torch import load
-
-            state: Any = load(path.read_bytes())
-        elif suffix in PICKLES:
-            _check_archive(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # of the pickle's protocol; whether it can be read is all that matters
-                state = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            raise WeightsError(f"{path}: expected .safetensors, {', '.join(PICKLES)}, got {suffix!r}")
-    except RestoreError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: it is no pickle of tensors alone ({_first_line(error)})",
-            hint="nothing of it was run; ask its author for .safetensors",
-        ) from error
-    except Exception as error:  # zip, header and storage errors have many types
-        raise WeightsError(f"{path} cannot be read: {_first_line(error)}", hint="is it complete?") from error
-    if not isinstance(state, Mapping) or not any(True for _ in _tensors(state)):
+    if suffix == ".safetensors":
+        read_header(path)
+        state: Any = read_tensors(path)
+    elif suffix in PICKLES:
+        state = read_torch_file(path)
+    else:
+        raise WeightsError(f"{path}: expected .safetensors, {', '.join(PICKLES)}, got {suffix!r}")
+    if not isinstance(state, Mapping) or not any(True for _ in tensors_in(state)):
         raise WeightsError(f"{path}: expected tensors by name, got {type(state).__name__} without any")
-    for name, tensor in _tensors(state):
-        # A few bytes may claim to be a tensor of any size (stride 0), and a network is built to its measure.
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise WeightsError(f"{path} is refused: {name} claims {tuple(tensor.shape)} but holds less")
     return dict(state)
 
 
@@ -194,33 +182,25 @@ def _spandrel(path: Path) -> Any:
     return spandrel
 
 
-def _check_archive(path: Path) -> None:
-    """Refuses TorchScript, and compressed parts: torch writes none, and a few bytes could hold any size."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    if any("/code/" in entry.filename or entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise WeightsError(
-            f"{path} is refused: TorchScript is a program, not weights",
-            hint="ask its author for the state dict, best as .safetensors",
-        )
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise WeightsError(f"{path} is refused: it has compressed parts, which torch never writes")
+def _by_name(state: Any) -> dict[str, Tensor]:
+    """The tensors among what a checkpoint holds by name; spandrel takes nothing else."""
+    return {k: v for k, v in dict(state).items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
-def _tensors(state: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
-    for key, value in state.items():
-        if isinstance(value, Tensor):
-            yield str(key), value
-        elif isinstance(value, Mapping):
-            yield from ((f"{key}.{name}", tensor) for name, tensor in _tensors(value))
+def _check_names(state: Mapping[str, Tensor], path: Path) -> None:
+    """Layers are counted by the numbers in names, and somebody's loop would run so often.
+
+    Raises:
+        WeightsError: a number that no count of layers is.
+    """
+    most = max(_MOST_LAYERS, 4 * len(state))
+    for name in state:
+        if any(len(digits) > 18 or int(digits) > most for digits in re.findall(r"[0-9]+", name)):
+            raise WeightsError(
+                f"{path} is refused: {name[:80]!r} counts layers that {len(state)} tensors cannot fill"
+            )
 
 
 def _names(state: Mapping[str, Any]) -> str:
     known = [str(key) for key in state][:4]
     return f"its tensors begin with {', '.join(known)}" if known else "it holds no tensors"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

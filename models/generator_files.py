@@ -6,7 +6,7 @@ fit is refused with the reason. The published networks were trained by others un
 
 from __future__ import annotations
 
-import argparse
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +16,19 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError, WeightsError
+from restore.models.budget import building
 from restore.models.registry import Shipped, load_file, weights_path
+from restore.models.safetensors_file import check_finite
 from restore.models.stylegan2 import BASE, StyleGAN2
 from restore.models.stylegan2_layers import TAPS
 from restore.models.tensor_pickle import Record, read_tensor_pickle
-from restore.models.weights import load_into
+from restore.models.torch_file import read_torch_file
+from restore.models.weights import first_line, load_into
 
 # Codes averaged where a file does not hold their mean.
 MEAN_CODES = 100_000
+# Parameters of the published mappers, twice as many as of eight layers of 512.
+_USUAL_MAPPER = 4_200_000
 
 # Generators of the zoo; not among the registry's shipped models, which restore pictures.
 GENERATORS: dict[str, Shipped] = {
@@ -44,10 +49,22 @@ def load_generator(path: Path) -> tuple[StyleGAN2, dict[str, Any]]:
         WeightsError: missing, damaged, of another kind, conditional, or with layers that are not StyleGAN2's.
     """
     ending = path.suffix.lower()
-    if ending in (".pt", ".pth"):
-        return _finish(_from_rosinality(path), path, "rosinality")
-    if ending == ".pkl":
-        return _finish(_from_ada(path), path, "stylegan2-ada-pytorch")
+    if ending in (".pt", ".pth", ".pkl"):
+        source, kind = (
+            (_from_ada, "stylegan2-ada-pytorch") if ending == ".pkl" else (_from_rosinality, "rosinality")
+        )
+        try:
+            return _finish(source(path), path, kind)
+        except (
+            RuntimeError,
+            ValueError,
+            IndexError,
+            TypeError,
+        ) as error:  # tensors of shapes that fit nowhere
+            raise WeightsError(
+                f"{path}: its tensors are not those of StyleGAN2 ({first_line(error)})",
+                hint="is it complete?",
+            ) from error
     net, header = load_file(path)
     if not isinstance(net, StyleGAN2):
         raise WeightsError(f"{path} holds {header.get('architecture')!r}, expected a generator (stylegan2)")
@@ -73,8 +90,10 @@ def shipped_generator(name: str = "fashion") -> tuple[StyleGAN2, dict[str, Any]]
 
 def _finish(state: State, path: Path, kind: str) -> tuple[StyleGAN2, dict[str, Any]]:
     config = _configuration(state, path)
-    net = StyleGAN2(**config)
+    with building(len(state), sum(t.numel() for t in state.values()), where=str(path)):
+        net = StyleGAN2(**config)
     known = "w_mean" in state
+    check_finite(state, where=str(path))
     load_into(net, {**({} if known else {"w_mean": net.w_mean}), **state}, where=str(path))
     net = net.eval().requires_grad_(False)
     if not known:
@@ -83,19 +102,12 @@ def _finish(state: State, path: Path, kind: str) -> tuple[StyleGAN2, dict[str, A
 
 
 def _from_rosinality(path: Path) -> State:
-    try:
-        # Checkpoints of a training run also hold its arguments; they are dropped.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"cannot read weights {path}: {error.strerror}") from error
-    except Exception as error:  # torch raises many kinds for damaged or hostile files
-        raise WeightsError(f"{path} is not read: {error}") from error
+    content = read_torch_file(path)
     if not isinstance(content, dict) or not isinstance(content.get("g_ema"), dict):
         raise WeightsError(
             f"{path}: expected an entry g_ema", hint="a checkpoint of rosinality/stylegan2-pytorch"
         )
-    source = {k: v.float() for k, v in content["g_ema"].items() if isinstance(v, Tensor)}
+    source = {k: v for k, v in content["g_ema"].items() if isinstance(k, str) and isinstance(v, Tensor)}
     state: State = {}
     for name, value in source.items():
         if name.endswith(".kernel"):
@@ -104,7 +116,7 @@ def _from_rosinality(path: Path) -> State:
         new = _rosinality_name(name)
         if new is None:
             raise WeightsError(f"{path}: unknown entry {name!r} in g_ema")
-        state[new] = _shaped(new, value)
+        state[new] = _shaped(new, value.float())
     if isinstance(content.get("latent_avg"), Tensor):
         state["w_mean"] = content["latent_avg"].float().reshape(-1)
     return state
@@ -154,7 +166,10 @@ def _from_ada(path: Path) -> State:
             f"{path}: expected a stored network G_ema",
             hint="a network of stylegan2-ada-pytorch; TensorFlow pickles are another format",
         )
-    source = record.tensors()
+    try:
+        source = record.tensors()
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f"{path} is not read: {error}") from error
     if "mapping.embed.weight" in source:
         raise WeightsError(
             f"{path} is conditional (its codes depend on a class)", hint="unconditional ones only"
@@ -205,8 +220,8 @@ def _shaped(name: str, value: Tensor) -> Tensor:
 def _configuration(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
     """What the shapes say."""
     try:
-        levels = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("to_rgb."))
-        depth = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("mapper."))
+        levels = 1 + _last(state, "to_rgb")
+        depth = 1 + _last(state, "mapper")
         wide = {BASE << i: len(state[f"layers.{2 * i}.bias"]) for i in range(levels)}
         first = state["mapper.0.weight"]
         channels = len(state["to_rgb.0.bias"])
@@ -227,6 +242,18 @@ def _configuration(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
     return config
 
 
+def _last(state: Mapping[str, Tensor], group: str) -> int:
+    """The largest number behind ``group`` in a name, where there are as many names.
+
+    Raises:
+        ValueError: no such name, or numbers that names are missing below.
+    """
+    found = {int(name.split(".")[1]) for name in state if name.startswith(f"{group}.")}
+    if max(found) >= len(found):
+        raise ValueError(f"{group}.{max(found)} among {len(found)}")
+    return max(found)
+
+
 def _check_filter(kernel: Tensor, path: Path) -> None:
     taps = torch.tensor(TAPS)
     expected = torch.outer(taps, taps) / taps.sum() ** 2
@@ -238,6 +265,9 @@ def _check_filter(kernel: Tensor, path: Path) -> None:
 def _mean_code(net: StyleGAN2) -> Tensor:
     g = torch.Generator().manual_seed(0)
     total = torch.zeros(net.w_dim, dtype=torch.float64)
-    for _ in range(MEAN_CODES // 1000):
+    # Fewer of a network that is much larger than those that were published: the mean is a start, not a result.
+    most = sum(p.numel() for p in net.mapper.parameters())
+    count = min(MEAN_CODES, max(1000, MEAN_CODES * _USUAL_MAPPER // most // 1000 * 1000))
+    for _ in range(count // 1000):
         total += net.mapping(torch.randn(1000, net.z_dim, generator=g)).double().sum(0)
-    return (total / MEAN_CODES).float()
+    return (total / count).float()

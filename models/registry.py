@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from restore.errors import ConfigError, WeightsError, unknown
+from restore.models.budget import building
 from restore.models.curve import CurveNet
 from restore.models.deconv_cnn import DeconvCNN
 from restore.models.deconvolve import DeconvolveNet
@@ -27,16 +28,20 @@ from restore.models.noise_level import NoiseLevel
 from restore.models.pyramid import PyramidGenerator
 from restore.models.resunet import ResUNet
 from restore.models.retouch import RetouchNet
+from restore.models.safetensors_file import Header
 from restore.models.sr import SRNet
 from restore.models.srcnn import SRCNN
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
 from restore.models.vdsr import VDSR
 from restore.models.wavemix import WaveMix
-from restore.models.weights import load_into, read_weights
+from restore.models.weights import first_line, load_into, read_description, read_weights
 from restore.models.worth import Worth
 
 ZOO = Path(__file__).parent / "zoo"
+# A configuration in a weight file: above the widest network that is published, far below what hurts.
+_MOST_NUMBER = 1 << 20
+_MOST_ITEMS = 256
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "resunet": ResUNet,
@@ -208,14 +213,51 @@ def build(architecture: str, config: Mapping[str, Any]) -> nn.Module:
         raise ConfigError(f"architecture {architecture!r}: {error}") from error
 
 
+def build_for(path: Path, description: Mapping[str, Any], header: Header) -> nn.Module:
+    """The network that a weight file asks for, no larger than its weights.
+
+    Raises:
+        WeightsError: an unknown architecture, a configuration that it does not take, or one of a network that the
+            tensors of the file cannot fill.
+    """
+    architecture, config = description["architecture"], description.get("config", {})
+    if architecture not in ARCHITECTURES:
+        raise WeightsError(f"{path}: {unknown('architecture', architecture[:40], ARCHITECTURES)}")
+    if not _sane(config):
+        raise WeightsError(
+            f"{path} is refused: expected a configuration of up to {_MOST_ITEMS} numbers, each below {_MOST_NUMBER:,}",
+            hint="the file is damaged, or made to use up memory",
+        )
+    try:
+        with building(len(header.shapes), header.elements, where=str(path)):
+            return build(architecture, config)
+    except WeightsError:
+        raise
+    except Exception as error:  # whatever a constructor makes of numbers that nobody has tried
+        raise WeightsError(
+            f"{path}: {architecture} does not take the configuration in its header ({first_line(error)})",
+            hint="the file is damaged, or made by another version",
+        ) from error
+
+
+def _sane(config: Any, depth: int = 5) -> bool:
+    """Whether a configuration is made of a few moderate numbers, words and lists of them."""
+    if isinstance(config, dict | list):
+        items = config.values() if isinstance(config, dict) else config
+        return depth > 0 and len(config) <= _MOST_ITEMS and all(_sane(item, depth - 1) for item in items)
+    if isinstance(config, int | float):
+        return abs(config) < _MOST_NUMBER  # not true of NaN
+    return config is None or (isinstance(config, str) and len(config) < 200)
+
+
 def load_file(path: Path, *, sha256: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """The network in a weight file, in eval mode, and the file's header.
 
     Raises:
-        WeightsError: see :func:`restore.models.weights.read_weights`.
+        WeightsError: see :func:`restore.models.weights.read_weights`, and a network that does not fit the weights.
     """
+    net = build_for(path, *read_description(path))
     state, header = read_weights(path, sha256=sha256)
-    net = build(str(header.get("architecture")), header.get("config", {}))
     load_into(net, state, where=str(path))
     return net.eval().requires_grad_(False), header
 

@@ -17,8 +17,12 @@ import torch
 from torch import Tensor
 
 from restore.errors import WeightsError
+from restore.files.bounded import read_regular
+from restore.models.pickle_scan import scan_pickle
+from restore.models.weights import first_line
 
 MOST_BYTES = 4 << 30
+_DEEPEST = 20
 _FAILURES = (
     pickle.UnpicklingError,
     ValueError,
@@ -26,7 +30,7 @@ _FAILURES = (
     KeyError,
     IndexError,
     AttributeError,
-    RuntimeError,
+    RuntimeError,  # RecursionError too
     EOFError,
     MemoryError,
     OverflowError,
@@ -42,7 +46,18 @@ class Record:
         self.class_name, self.state = class_name, state
 
     def tensors(self, prefix: str = "") -> dict[str, Tensor]:
-        """Parameters and buffers of this network and those inside it, by dotted names."""
+        """Parameters and buffers of this network and those inside it, by dotted names.
+
+        Raises:
+            pickle.UnpicklingError: networks that hold themselves, or too many inside each other.
+        """
+        return self._tensors(prefix, set())
+
+    def _tensors(self, prefix: str, seen: set[int]) -> dict[str, Tensor]:
+        # A network that stands in two places, as no generator has any, could be doubled without end.
+        if id(self) in seen or prefix.count(".") > _DEEPEST:
+            raise pickle.UnpicklingError("its networks hold themselves")
+        seen.add(id(self))
         found: dict[str, Tensor] = {}
         for kind in ("_parameters", "_buffers"):
             for name, value in _table(self.state, kind).items():
@@ -50,7 +65,7 @@ class Record:
                     found[prefix + name] = value.detach().float()
         for name, inner in _table(self.state, "_modules").items():
             if isinstance(inner, Record):
-                found |= inner.tensors(f"{prefix}{name}.")
+                found |= inner._tensors(f"{prefix}{name}.", seen)
         return found
 
 
@@ -76,22 +91,37 @@ def read_tensor_pickle(path: Path) -> Any:
     Raises:
         WeightsError: anything else in it, naming what was asked for; a damaged or oversized file.
     """
+    data = read_regular(path, most=MOST_BYTES, error=WeightsError, what="weights")
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise WeightsError(f"{path} is larger than {MOST_BYTES >> 30} GB")
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read weights {path}: {error.strerror}") from error
-    try:
-        return _Reader(io.BytesIO(data)).load()
+        scan_pickle(io.BytesIO(data), names=False)
+        return _Reader(io.BytesIO(data), most=2 * len(data)).load()
     except _FAILURES as error:
         raise WeightsError(
-            f"{path} is not read: {error}", hint="only tensors and plain values are taken from such files"
+            f"{path} is not read: {first_line(error)}",
+            hint="only tensors and plain values are taken from such files",
         ) from error
 
 
 class _Reader(pickle.Unpickler):
+    """Args:
+    most: bytes that all tensors may take together: each is a copy, and several may be made of one storage.
+    """
+
+    def __init__(self, file: io.BytesIO, *, most: int) -> None:
+        super().__init__(file)
+        self._left = most
+        self._tensor = _Call(self._counted)
+
+    def _counted(self, *args: Any) -> Tensor:
+        made = _tensor(*args)
+        self._left -= made.numel() * made.element_size()
+        if self._left < 0:
+            raise pickle.UnpicklingError("its tensors claim more than the file holds")
+        return made.clone()
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
         found = _ALLOWED.get((module, name))
         if found is None:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
@@ -111,6 +141,11 @@ def _storage(data: Any) -> Any:
     # The original runs an unrestricted load on these bytes, which are a pickle again.
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a storage is not made of bytes")
+    file = io.BytesIO(data)
+    if data[:2] == b"PK":  # its parts could be packed, and hold any size
+        raise pickle.UnpicklingError("a storage is not written as one")
+    for _ in range(5):
+        scan_pickle(file)
     loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(loaded, torch.UntypedStorage | torch.TypedStorage):
         raise pickle.UnpicklingError("expected a storage")
@@ -129,7 +164,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tenso
     # torch would quietly enlarge the storage instead.
     if 0 not in size and (last + 1) * empty.element_size() > plain.nbytes():
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return empty.set_(plain, offset, tuple(size), tuple(stride)).clone()
+    return empty.set_(plain, offset, tuple(size), tuple(stride))
 
 
 def _parameter(data: Any, *_: Any) -> Tensor:
@@ -156,7 +191,6 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): dict,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
-    ("torch._utils", "_rebuild_tensor_v2"): _Call(_tensor),
     ("torch._utils", "_rebuild_parameter"): _Call(_parameter),
     ("torch.storage", "_load_from_bytes"): _Call(_storage),
     ("_codecs", "encode"): _Call(_encode),

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from restore.errors import WeightsError
+from restore.files.bounded import open_regular, parse_json
+from restore.models.safetensors_file import MOST_BYTES, Header, read_header, read_tensors
 
 SCHEMA = 1
 
@@ -46,34 +48,39 @@ def read_weights(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Te
         sha256: refuse a file that is not this one.
 
     Raises:
-        WeightsError: missing, damaged, not ours, from a newer schema, or not the file expected.
+        WeightsError: missing, damaged, not ours, from a newer schema, not the file expected, or numbers that are not
+            finite.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read weights {path}: {error.strerror}") from error
-    found = hashlib.sha256(data).hexdigest()
+    header, _ = read_description(path)
+    found = file_sha256(path)
     if sha256 is not None and found != sha256:
         raise WeightsError(
             f"weights {path} are damaged: expected SHA-256 {sha256[:12]}..., got {found[:12]}...",
             hint="reinstall restore-kit",
         )
+    return {key: value.float() for key, value in read_tensors(path).items()}, {**header, "sha256": found}
+
+
+def read_description(path: Path) -> tuple[dict[str, Any], Header]:
+    """What a weight file of ours says of itself, and of its tensors; none of these is read.
+
+    Raises:
+        WeightsError: missing, damaged, not ours, or from a newer schema.
+    """
+    found = read_header(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("restore", "null"))
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise WeightsError(
-            f"weights {path} cannot be read: {error}", hint="expected a safetensors file"
-        ) from error
+        header = parse_json(found.metadata.get("restore", "null"))
+    except ValueError as error:
+        raise WeightsError(f"weights {path} cannot be read: {error}", hint="its header is damaged") from None
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+        got = header.get("schema") if isinstance(header, dict) else None
         raise WeightsError(
-            f"weights {path}: expected a header of schema {SCHEMA}, got {header and header.get('schema')}",
+            f"weights {path}: expected a header of schema {SCHEMA}, got {str(got)[:40]}",
             hint="only weights saved by `restore train` say how to build their network",
         )
-    return state, {**header, "sha256": found}
+    if not isinstance(header.get("architecture"), str) or not isinstance(header.get("config", {}), dict):
+        raise WeightsError(f"weights {path}: expected an architecture and its configuration in the header")
+    return header, found
 
 
 def is_ours(path: Path) -> bool:
@@ -83,12 +90,9 @@ def is_ours(path: Path) -> bool:
     """
     if path.suffix.lower() != ".safetensors":
         return False
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            return "restore" in (file.metadata() or {})
-    except (SafetensorError, OSError):
+        return "restore" in read_header(path).metadata
+    except WeightsError:
         return True
 
 
@@ -101,4 +105,15 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], *, where: str) -> Non
     try:
         net.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
-        raise WeightsError(f"{where}: the weights do not fit the network: {error}") from error
+        raise WeightsError(f"{where}: the weights do not fit the network: {str(error)[:2000]}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's says, short enough for a line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a weight file."""
+    with open_regular(path, most=MOST_BYTES, error=WeightsError, what="weights") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

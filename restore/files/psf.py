@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError
+from restore.files.bounded import read_regular
 from restore.files.decode import read_picture
 from restore.names import show_name
+
+_MOST_BYTES = 64 << 20
 
 
 def read_psf(path: Path) -> Tensor:
@@ -21,10 +25,16 @@ def read_psf(path: Path) -> Tensor:
     """
     try:
         if path.suffix.lower() == ".npy":
-            values = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+            # Read whole first: numpy would allocate what the header claims, and unpack archives.
+            data = read_regular(path, most=_MOST_BYTES, error=UsageError, what="the point spread function")
+            values = np.asarray(
+                np.lib.format.read_array(io.BytesIO(data), allow_pickle=False), dtype=np.float64
+            )
         else:
             values = read_picture(path).pixels.astype(np.float64).mean(-1)
-    except (OSError, ValueError, TypeError) as error:
+    except UsageError:
+        raise
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, OverflowError, SyntaxError) as error:
         raise UsageError(f"cannot read a point spread function from {show_name(path)}: {error}") from None
     if values.ndim != 2 or values.shape[0] % 2 == 0 or values.shape[1] % 2 == 0:
         raise UsageError(

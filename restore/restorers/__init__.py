@@ -70,7 +70,7 @@ def takes(name: str) -> set[str]:
         UsageError: an unknown name.
     """
     if _is_weight_file(name):
-        return set(values_of(*load_file(Path(name)))) if is_ours(Path(name)) else set()
+        return set(values_of(*load_file(Path(name)), where=name)) if is_ours(Path(name)) else set()
     name, _ = parse_name(name)
     if name in METHODS_TABLE:
         return set(METHODS_TABLE[name].takes)

@@ -12,13 +12,18 @@ import torch
 from torch import nn
 
 from restore.downstream.classifiers.adapter import Classifier, Preprocess
+from restore.downstream.classifiers.onnx_file import OnnxClassifier, load_onnx
+from restore.downstream.classifiers.scripted import load_scripted
 from restore.downstream.classifiers.small import SmallNet
 from restore.downstream.confidence.ensembles import Ensemble
 from restore.downstream.labelled import Labelled, split
 from restore.errors import UsageError, WeightsError, unknown
-from restore.models.weights import load_into, read_weights
+from restore.models.budget import building
+from restore.models.safetensors_file import Header
+from restore.models.weights import file_sha256, first_line, load_into, read_description, read_weights
 
 SHIPPED = ("digits", "fashion-mnist")
+_MOST_SIDE = 2048
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
@@ -27,9 +32,10 @@ def load_classifier(name: str, *, classes: tuple[str, ...] = ()) -> Classifier:
 
     Args:
         name: ``digits``, ``fashion-mnist`` (shipped), ``efficientnet-lite0`` (extra ``lite0``),
-            ``torchvision:resnet50``, ``timm:NAME``, a ``.safetensors`` of ours, a TorchScript ``.pt`` or exported
-            ``.pt2`` file (taking [0, 1]), ``module:function`` that gives a module, or several of these joined by
-            " + " as a deep ensemble.
+            ``torchvision:resnet50``, ``timm:NAME``, a ``.safetensors`` of ours, a TorchScript ``.pt`` or
+            ``.onnx`` file (taking [0, 1]), ``module:function`` that gives a module, or several of these joined by
+            " + " as a deep ensemble. Files are read as weights and graphs; what acts is refused. A
+            ``module:function`` is somebody's code, and is run.
         classes: names in the order of the logits, where the file does not know them.
 
     Raises:
@@ -48,7 +54,7 @@ def load_classifier(name: str, *, classes: tuple[str, ...] = ()) -> Classifier:
     path = Path(name)
     if path.suffix == ".safetensors" and path.is_file():
         return _ours(path, path.stem)
-    if path.suffix in (".pt", ".pt2", ".torchscript") and path.is_file():
+    if path.suffix in (".pt", ".pt2", ".torchscript", ".onnx") and path.is_file():
         return _file(path, classes)
     if rest:
         return from_callable(kind, rest, classes)
@@ -105,13 +111,25 @@ def _still(net: nn.Module) -> nn.Module:
 
 
 def _ours(path: Path, name: str) -> Classifier:
+    description, found = read_description(path)
+    if description["architecture"] != "small-classifier":
+        raise WeightsError(f"{path} holds a {description['architecture']!r} network, not a classifier")
+    try:
+        return _from_header(path, name, found)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
+        raise WeightsError(
+            f"{path}: its header does not describe a classifier ({type(error).__name__}: {first_line(error)})",
+            hint="expected a file of `python -m restore.downstream.classifiers.training`",
+        ) from error
+
+
+def _from_header(path: Path, name: str, found: Header) -> Classifier:
     state, header = read_weights(path)
-    if header.get("architecture") != "small-classifier":
-        raise WeightsError(f"{path} holds a {header.get('architecture')!r} network, not a classifier")
-    net = SmallNet(**header["config"])
+    with building(len(found.shapes), found.elements, where=str(path)):
+        net = SmallNet(**header["config"])
     load_into(net, state, where=str(path))
     p = header["preprocess"]
-    return Classifier(
+    made = Classifier(
         _still(net),
         name=name,
         classes=tuple(header["classes"]),
@@ -122,6 +140,14 @@ def _ours(path: Path, name: str) -> Classifier:
         note=f"trained on {header['trained_on']} pictures of {header['data']}, seed {header['seed']}",
         trained_on=lambda data: _seen(header, data),
     )
+    side = 32 if p["side"] is None else p["side"]
+    if type(side) is not int or not 1 <= side <= _MOST_SIDE or len(p["mean"]) != len(p["std"]):
+        raise ValueError(f"expected a side from 1 to {_MOST_SIDE}, got {str(side)[:20]}")
+    with torch.no_grad():
+        made(
+            torch.zeros(1, p["channels"], side, side)
+        )  # a header may fit the weights and still not the pictures
+    return made
 
 
 def _seen(header: dict[str, Any], data: Labelled) -> set[int]:
@@ -217,34 +243,23 @@ def _downloaded(make: Callable[[], nn.Module], name: str) -> nn.Module:
 
 
 def _file(path: Path, classes: tuple[str, ...]) -> Classifier:
-    try:
-        if path.suffix == ".pt2":
-            net: Any = torch.export.load(str(path)).module()
-        else:
-            net = torch.jit.load(str(path), map_location="cpu")
-            net.eval()
-    except (RuntimeError, OSError, ValueError) as error:
+    if path.suffix == ".pt2":
         raise WeightsError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}",
-            hint="expected TorchScript (.pt) or torch.export (.pt2); a checkpoint needs its code: module:function",
-        ) from None
+            f"{path} is refused: a file of torch.export runs code from the file while it is opened",
+            hint="torch.onnx.export makes an .onnx of the same program, which is read; or name the function that "
+            "makes the network: module:function",
+        )
+    net = load_onnx(path) if path.suffix == ".onnx" else load_scripted(path)
     return Classifier(
-        _Plain(net),
+        net,
         name=path.stem,
+        preprocess=Preprocess(
+            side=net.side if isinstance(net, OnnxClassifier) else None,
+            channels=net.channels or 3 if isinstance(net, OnnxClassifier) else 3,
+        ),
         classes=classes,
-        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
+        fingerprint=file_sha256(path),
     )
-
-
-class _Plain(nn.Module):
-    """Exported modules refuse ``eval()``; they are fixed already."""
-
-    def __init__(self, net: Any) -> None:
-        super().__init__()
-        self._net = [net]  # in a list, so that it is not registered
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._net[0](x)
 
 
 def _fingerprint(net: nn.Module) -> str:
