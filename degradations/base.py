@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from restore.degradations import sample as draw
-from restore.degradations.knob import Knob, check_value, draw_between, value_ends
+from restore.degradations.knob import Knob, check_value, draw_between, recorded_problem, value_ends
 from restore.degradations.params import Params
 from restore.degradations.severity import from_table
 from restore.errors import RestoreError, UsageError, did_you_mean
@@ -100,6 +100,23 @@ class Degradation:
             if not knob.text or key in self.fixed
         }
         return Params(self.name, draw.draw_seeds(count, generator), strength, values)
+
+    def check_recorded(self, params: Params) -> None:
+        """Refuses parameters that this degradation never draws.
+
+        Raises:
+            RestoreError: parameters that are unknown, of another kind or not legal.
+        """
+        for key, column in params.values.items():
+            if key not in self.knobs:
+                raise RestoreError(
+                    f"{self.name}: expected recorded values of {', '.join(self.knobs)}, got {str(key)[:40]!r}"
+                )
+            if problem := recorded_problem(self.knobs[key], column):
+                raise RestoreError(
+                    f"{self.name}: expected {problem} as recorded {key}",
+                    hint="use a params.jsonl as it was written",
+                )
 
     def apply(self, x: Tensor, params: Params) -> Tensor:
         """Applies recorded parameters to ``x`` (``B x C x H x W``); deterministic, ``x`` is not changed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from restore.degradations import sample as draw
 from restore.degradations.severity import Row
 from restore.errors import UsageError, did_you_mean
 from restore.names import Value
+
+# How far beyond its legal values a length may be in a very large or small picture.
+_GROWTH = 32
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,23 @@ def check_value(name: str, key: str, knob: Knob, value: Value) -> None:
             raise UsageError(f"{name}: expected {key} from {low:g} to {high:g}, got {value}")
         if knob.whole and number != int(number):
             raise UsageError(f"{name}: expected a whole number for {key}, got {value}")
+
+
+def recorded_problem(knob: Knob, column: Any) -> str:
+    """What was expected of recorded values, one a sample, that this knob never draws; empty where they are fine."""
+    if knob.choices or knob.text:
+        words = isinstance(column, list) and all(isinstance(v, str) for v in column)
+        known = words and (knob.text or set(column) <= set(knob.choices))
+        return "" if known else f"one of {', '.join(knob.choices)}" if knob.choices else "a text"
+    if not isinstance(column, Tensor):
+        return "a number"
+    low, high = knob.legal
+    # Lengths follow the size of pictures beyond the tables' classes; rounding may go a little beyond.
+    if knob.is_length:
+        low, high = min(low, low / _GROWTH), high * _GROWTH
+    slack = 1e-6 * max(1.0, abs(low))
+    if not bool(
+        (torch.isfinite(column) & (column >= low - slack) & (column <= high + 1e-6 * abs(high))).all()
+    ):
+        return f"a number from {low:g} to {high:g}"
+    return ""

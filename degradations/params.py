@@ -11,6 +11,8 @@ from torch import Tensor
 from restore.errors import RestoreError
 
 SCHEMA = 1
+# No parameter of anything is this large.
+_MOST = 1e12
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Params:
             RestoreError: records that are empty, differ in kind, or come from another schema.
         """
         try:
+            _check_kinds(records)
             names = {r["name"] for r in records}
             if len(names) != 1 or any(r["schema"] != SCHEMA for r in records):
                 raise RestoreError(
@@ -88,7 +91,29 @@ class Params:
                     for column in zip(*steps, strict=True)
                 ),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error:
             raise RestoreError(
-                f"not a record of a degradation: {error}", hint="use a params.jsonl as it was written"
+                f"not a record of a degradation: {str(error)[:200]}",
+                hint="use a params.jsonl as it was written",
             ) from error
+
+
+def _check_kinds(records: Any) -> None:
+    """Raises ValueError for values of another kind than :meth:`Params.to_json` writes."""
+    if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
+        raise ValueError("expected a list of tables")
+    for r in records:
+        if not isinstance(r["name"], str) or type(r["seed"]) is not int or not -(2**63) <= r["seed"] < 2**63:
+            raise ValueError("expected a name and a whole number as seed")
+        if not _is_number(r["strength"]) or not 0 <= r["strength"] <= 1:
+            raise ValueError(f"expected a strength from 0 to 1, got {str(r['strength'])[:40]}")
+        values = r.get("values", {})
+        if not isinstance(values, dict) or not isinstance(r.get("steps", []), list):
+            raise ValueError("expected tables of values, or a list of steps")
+        for key, value in values.items():
+            if not isinstance(value, str | list) and not _is_number(value):
+                raise ValueError(f"expected a number or a word for {str(key)[:40]!r}, got {str(value)[:40]}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _MOST  # not true of NaN

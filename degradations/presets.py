@@ -154,7 +154,10 @@ def replay(params: Params) -> Degradation | Pipeline:
         return Drawn((), params.name, known=TABLE)
     if params.steps:
         return Pipeline(tuple(replay(step) for step in params.steps), params.name)
-    return elementary(params.name)
+    if params.name not in TABLE:
+        raise unknown("degradation", params.name[:40], TABLE)
+    TABLE[params.name].check_recorded(params)
+    return TABLE[params.name]
 
 
 def elementary(text: str) -> Degradation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -19,12 +18,16 @@ from restore.degradations.operators import Operator, Shape, blur, downsample, id
 from restore.degradations.params import Params
 from restore.degradations.presets import replay
 from restore.errors import RestoreError, UsageError
+from restore.files.bounded import parse_json, read_text
 
 # Noise and storage: what A x is observed through, no part of A.
 OBSERVATION = (
     "noise", "awgn", "poisson-gaussian", "scaled-poisson", "channel-noise", "clip", "quantise", "jpeg", "webp",
     "avif",
 )  # fmt: skip
+
+# Of the picture that a record is about.
+_MOST_VALUES = 1 << 34
 
 
 def from_params(params: Params, shape: Shape) -> Operator:
@@ -89,19 +92,37 @@ def read_records(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
         UsageError: a file that is not there or is no params file; names the line.
     """
     records = {}
-    try:
-        with Path(path).open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    record = json.loads(line)
-                    if not {"file", "shape", "params"} <= set(record):
-                        raise ValueError("expected file, shape and params")
-                    records[record["file"]] = record
-                except (ValueError, TypeError) as error:
-                    raise UsageError(f"{path}, line {number}: no record of a degradation: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the parameters {path}: {error}") from None
+    text = read_text(Path(path), error=UsageError, what="the parameters")
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
+        try:
+            record = parse_json(line)
+            check_record(record)
+        except ValueError as error:
+            raise UsageError(f"{path}, line {number}: no record of a degradation: {error}") from None
+        records[record["file"]] = record
     return records
+
+
+def check_record(record: Any) -> None:
+    """Raises ValueError for what is no ``{"file", "shape": [C, H, W], "params"}``."""
+    if not isinstance(record, dict) or not {"file", "shape", "params"} <= set(record):
+        raise ValueError("expected file, shape and params")
+    if not isinstance(record["file"], str) or not isinstance(record["params"], dict):
+        raise ValueError("expected a path as file and a table as params")
+    shape = record["shape"]
+    whole = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int for n in shape)
+    if not whole or not min(shape) >= 1 or shape[0] > 4 or math.prod(shape) > _MOST_VALUES:
+        raise ValueError(f"expected a shape [channels, height, width], got {str(shape)[:60]}")
+
+
+def check_params(params: Params) -> None:
+    """Refuses recorded values that no degradation draws.
+
+    Raises:
+        RestoreError: an unknown degradation; values that are missing, of another kind or not legal.
+    """
+    for step in _steps(params):
+        replay(step)
 
 
 def size_before(params: Params, shape: Shape) -> Shape:

@@ -22,13 +22,13 @@ Wherever a name can stand, a list (in order) or a table of these forms can.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from restore.degradations.combine import Compose, Maybe, OneOf, Repeat, Shuffle, Step
 from restore.errors import ConfigError, RestoreError, did_you_mean
+from restore.files.bounded import read_toml
 
 # What each form may be accompanied by.
 FORMS: dict[str, tuple[str, ...]] = {
@@ -51,12 +51,7 @@ def read_pipeline(path: str | Path, make: Make) -> Step:
     Raises:
         ConfigError: a file that cannot be read, is no TOML, or says something unknown; names the place.
     """
-    try:
-        tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the pipeline {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+    tree = read_toml(Path(path), error=ConfigError, what="the pipeline")
     if set(tree) != {"steps"} or not isinstance(tree["steps"], list):
         raise ConfigError(
             f"{path}: expected a list of steps and nothing else, got {sorted(tree) or 'nothing'}",

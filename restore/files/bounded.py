@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+import tomllib
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from restore.errors import RestoreError
 
 # Texts that people or we ourselves write: recipes, presets, records of one picture a line.
 MOST_TEXT = 256 << 20
+_MOST_TOML = 4 << 20
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -85,6 +87,17 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def read_toml(path: Path, *, error: type[RestoreError], what: str) -> dict[str, Any]:
+    """The tables of a TOML file; see :func:`open_regular` for what is raised, and for a file that is no TOML."""
+    text = read_text(path, error=error, what=what, most=_MOST_TOML)
+    try:
+        return tomllib.loads(text)
+    except ValueError as reason:  # whole numbers of too many digits are none of tomllib's own
+        raise error(f"{path} is not TOML: {reason}") from None
+    except RecursionError:
+        raise error(f"{path} is not TOML: nested too deeply") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -89,8 +89,7 @@ def degrade_folder(
         shape = [channels, height, width]
         if chosen is None:
             record = _recorded(recorded, job.file, shape)
-            drawn = _params(record)
-            return degrade_picture(picture, drawn), record
+            return _replay(picture, record), record
         child = draw.child_seed(seed, job.file)
         drawn = chosen.sample((1, *shape), severity=severity, generator=draw.generator(child))
         record = {"file": job.file, "seed": child, "shape": shape, "params": drawn.to_json()[0]}
@@ -139,10 +138,25 @@ def _recorded(records: dict[str, dict[str, Any]], file: str, shape: list[int]) -
     return records[file]
 
 
-def _params(record: dict[str, Any]) -> Params:
+def _replay(picture: Picture, record: dict[str, Any]) -> Picture:
     from restore.degradations.params import Params
 
-    return Params.from_json([record["params"]])
+    try:
+        return degrade_picture(picture, Params.from_json([record["params"]]))
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        RuntimeError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
+        # Legal numbers one by one, in a combination that is never drawn.
+        raise ImageError(
+            f"what is recorded of it cannot be done ({type(error).__name__}: {str(error)[:200]})",
+            hint="use a params file as it was written",
+        ) from error
 
 
 def _check_params(path: Path) -> None:

@@ -15,15 +15,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from restore.errors import RestoreError, UsageError
+from restore.files.bounded import read_regular
 from restore.folder.plan import Job
 from restore.names import show_name
 
 NAME = ".restore-manifest.jsonl"
 SCHEMA = 1
+_MOST_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -202,21 +204,24 @@ def stat_of(path: Path) -> tuple[int, int] | None:
 
 def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
+        path.lstat()
+    except OSError:
         return None, []
-    except OSError as error:
-        raise RestoreError(f"cannot read {show_name(path)}: {error.strerror}") from error
+    raw = read_regular(path, most=_MOST_BYTES, error=RestoreError, what="the manifest")
     first, newline, rest = raw.partition(b"\n")
     header = _parsed(first)
     if header is None and not newline and not raw.strip(b"\0"):
         return None, []
-    if header is None or header.get("schema") != SCHEMA or not {"fingerprint", "settings"} <= set(header):
+    if header is None or header.get("schema") != SCHEMA or not _has_settings(header):
         raise UsageError(
             f"expected a manifest of schema {SCHEMA} in {show_name(path)}, got something else",
             hint="it is damaged or of another version; move it away, or write to another folder",
         )
     return header, [line for text in rest.split(b"\n") if (line := _parsed(text)) is not None]
+
+
+def _has_settings(header: Mapping[str, Any]) -> bool:
+    return isinstance(header.get("fingerprint"), str) and isinstance(header.get("settings"), dict)
 
 
 def _entries(lines: Iterable[dict[str, Any]], key: str) -> dict[str, Entry]:
@@ -227,16 +232,34 @@ def _entries(lines: Iterable[dict[str, Any]], key: str) -> dict[str, Entry]:
             entry = Entry(**line)
         except TypeError:
             continue
+        if not _plausible(entry):
+            continue
         if entry.settings == key:
             was = entry.was
             entries[entry.output] = replace(entry, was=(was[0], was[1]) if was else None)
     return entries
 
 
+def _plausible(entry: Entry) -> bool:
+    """Whether a line holds the kinds of values that are written, and an output below the folder."""
+    words = (entry.state, entry.file, entry.output, entry.settings, entry.key)
+    if not all(isinstance(word, str) for word in words) or entry.state not in ("writing", "done"):
+        return False
+    if not all(type(number) is int for number in (entry.size, entry.mtime_ns, entry.output_size)):
+        return False
+    was = entry.was
+    if was is not None and (not isinstance(was, list | tuple) or [type(n) for n in was] != [int, int]):
+        return False
+    place = PurePosixPath(entry.output)
+    return (
+        "\0" not in entry.output and not place.is_absolute() and ".." not in place.parts and bool(place.parts)
+    )
+
+
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

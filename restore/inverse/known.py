@@ -20,8 +20,15 @@ from torch import Tensor
 
 from restore.degradations.operators import Operator, Shape, blur, masking
 from restore.degradations.params import Params
-from restore.degradations.recorded import constant, from_params, noise_sigma, read_records, size_before
-from restore.errors import ImageError, UsageError
+from restore.degradations.recorded import (
+    check_params,
+    constant,
+    from_params,
+    noise_sigma,
+    read_records,
+    size_before,
+)
+from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import find_pictures, format_of, read_picture
 from restore.files.psf import read_psf
 
@@ -92,8 +99,28 @@ class Recorded(Known):
         record = self._record(file)
         if record is None:
             raise ImageError("no parameters are recorded for it")
-        params = Params.from_json([dict(record.get("params", record))])
         seen: Shape = (y.shape[1], y.shape[2], y.shape[3])
+        try:
+            return self._observation(record, y, seen)
+        except RestoreError:
+            raise
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            RuntimeError,
+            ArithmeticError,
+            AttributeError,
+        ) as error:
+            raise ImageError(
+                f"what is recorded of it stands for no operator ({type(error).__name__}: {str(error)[:200]})",
+                hint="use a params.jsonl as it was written",
+            ) from error
+
+    def _observation(self, record: Mapping[str, Any], y: Tensor, seen: Shape) -> Observation:
+        params = Params.from_json([dict(record.get("params", record))])
+        check_params(params)
         clean = (seen[0], *record["shape"][1:]) if "shape" in record else size_before(params, seen)
         operator = from_params(params, clean)
         if operator.output_shape != seen:

@@ -91,7 +91,9 @@ class Restorer(ABC):
             return x[:, :, top:bottom, left:right]
 
         with torch.no_grad():
-            seen = self.look(lambda *place: read(*place).detach(), height, width)
+            seen = self.look(lambda *place: read(*place).detach().float(), height, width)
+            if isinstance(seen, Tensor) and x.dtype == torch.float64:
+                seen = seen.to(x.dtype)
         return self.restore_window(
             self.beside(read, seen, height, width)(0, height, 0, width), seen, exact=exact
         )

@@ -38,10 +38,15 @@ class Computed:
         }
         self._engine: Engine | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the engine, which no file or other process could use; it is built again when it is needed."""
+        return {**self.__dict__, "_engine": None}
+
     def __call__(self, x: Tensor, seen: Tensor | None = None, *, exact: bool = False) -> Tensor:
         """``B x C x H x W``; torch computes what must be exact (float32), has a gradient, or was moved elsewhere."""
-        if exact or torch.is_grad_enabled() or x.device.type != self.device.type:
-            with autocast(x.device, "fp32" if exact else self.choice.precision):
+        cast = x.dtype == torch.float64  # of a module that was cast; autocast would not touch its weights
+        if exact or cast or torch.is_grad_enabled() or x.device.type != self.device.type:
+            with autocast(x.device, "fp32" if exact or cast else self.choice.precision):
                 return self.net(x) if seen is None else self.net(x, seen)
         if self._engine is None:
             self._engine = build_engine(self.net, self.choice, device=self.device, **self._about)

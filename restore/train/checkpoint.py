@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
-from restore.errors import TrainingError
+from restore.errors import RestoreError, TrainingError
 from restore.files import write_file
+from restore.models.torch_file import read_torch_file
+from restore.models.weights import first_line
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -32,8 +34,16 @@ def read_checkpoint(path: Path, device: torch.device, fill: Callable[[dict[str, 
             f"nothing to resume: {path} is not there", hint="leave --resume out to start anew"
         )
     try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content: dict[str, Any] = read_torch_file(path, error=TrainingError, device=device)
         fill(content)
-        return int(content["step"])
-    except (RuntimeError, ValueError, KeyError, EOFError) as error:
-        raise TrainingError(f"the checkpoint {path} does not fit this recipe: {error}") from error
+        step = content["step"]
+        if type(step) is not int or step < 0:
+            raise ValueError(f"expected a number of steps, got {str(step)[:40]}")
+        return step
+    except RestoreError:
+        raise
+    except Exception as error:  # a file may hold anything at all where tensors and numbers are expected
+        raise TrainingError(
+            f"the checkpoint {path} does not fit this recipe: {type(error).__name__}: {first_line(error)}",
+            hint="another recipe made it, or it is damaged; leave --resume out to start anew in another folder",
+        ) from error

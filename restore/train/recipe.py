@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from restore.errors import ConfigError, did_you_mean
+from restore.files.bounded import read_toml
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,7 @@ def load_recipe(kind: type[Kind], path: Path, overrides: Sequence[str] = ()) -> 
     Raises:
         ConfigError: every problem found, one a line: unknown keys, wrong types, values out of range.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+    values = read_toml(path, error=ConfigError, what="the recipe")
     problems = [problem for text in overrides if (problem := _override(values, text))]
     return make_recipe(kind, values, problems)
 
@@ -74,8 +70,8 @@ def make_recipe(kind: type[Kind], values: Mapping[str, Any], problems: Sequence[
 def step_of(path: Path) -> str:
     """What a recipe's ``step`` says; "" for a file that says nothing or cannot be read."""
     try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("step", ""))
-    except (OSError, ValueError):
+        return str(read_toml(path, error=ConfigError, what="the recipe").get("step", ""))
+    except ConfigError:
         return ""
 
 
