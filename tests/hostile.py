@@ -290,3 +290,122 @@ def _written(folder: Path, ending: str, made: dict[str, bytes]) -> list[Path]:
         paths.append(folder / f"{name}{ending}")
         paths[-1].write_bytes(data)
     return paths
+
+
+class _Saves(torch.nn.Module):
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, self.place)  # TorchScript has it, and it writes where it is told to
+        return x.mean((2, 3))
+
+
+class _Maps(_Saves):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)) + torch.from_file(self.place, True, 3)
+
+
+class _Loops(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        i = 0
+        while i >= 0:
+            i = 0
+        return x.mean((2, 3))
+
+
+class _Fills(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)) + torch.ones(50_000, 50_000).mean()
+
+
+class _Logits(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def programs(folder: Path, sign: Path) -> list[Path]:
+    """Classifiers in TorchScript that do more than compute, and one that only computes ("good")."""
+    made = []
+    nets = {"saves": _Saves(str(sign)), "maps": _Maps(str(sign)), "loops": _Loops(), "fills": _Fills()}
+    for name, net in {**nets, "good": _Logits()}.items():
+        made.append(folder / f"{name}.pt")
+        torch.jit.script(net).save(str(made[-1]))
+    bomb = folder / "packed.pt"
+    with zipfile.ZipFile(made[-1]) as old, zipfile.ZipFile(bomb, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry, old.read(entry))
+        new.writestr("good/code/more.py", b" " * (300 << 20), zipfile.ZIP_DEFLATED, 1)
+    memo = folder / "memo.pt"
+    with zipfile.ZipFile(made[-1]) as old, zipfile.ZipFile(memo, "w") as new:
+        for entry in old.infolist():
+            lies = entry.filename.endswith("/data.pkl")
+            new.writestr(
+                entry, b"\x80\x02Nr" + struct.pack("<I", 1 << 30) + b"." if lies else old.read(entry)
+            )
+    return [*made, bomb, memo]
+
+
+def exported(folder: Path, sign: Path) -> list[Path]:
+    """Files of ``torch.export``, which torch opens with a reader that runs what it is told."""
+    good = folder / "exported.pt2"
+    torch.export.save(torch.export.export(_Logits(), (torch.rand(1, 3, 8, 8),)), str(good))
+    evil = folder / "evil.pt2"
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(evil, "w") as new:
+        for entry in old.infolist():
+            hit = "sample_inputs" in entry.filename
+            new.writestr(entry, pickle.dumps(Runs(sign), protocol=2) if hit else old.read(entry))
+    renamed = folder / "renamed.pt"
+    renamed.write_bytes(evil.read_bytes())
+    return [good, evil, renamed]
+
+
+def graphs(folder: Path) -> list[Path]:
+    """Classifiers in ONNX that fill memory, loop, or lie in other files, and one that only computes ("good")."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    def graph(*nodes: Any, constants: tuple[Any, ...] = (), domains: tuple[str, ...] = ("",)) -> Any:
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 3, "h", "w"])
+        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 3])
+        first = [
+            helper.make_node("GlobalAveragePool", ["x"], ["g"]),
+            helper.make_node("Flatten", ["g"], ["f"]),
+        ]
+        made = helper.make_graph([*first, *nodes], "g", [x], [y], initializer=list(constants))
+        opsets = [helper.make_opsetid(domain, 17) for domain in domains]
+        return helper.make_model(made, opset_imports=opsets, ir_version=8)
+
+    size = numpy_helper.from_array(np.array([1 << 34], np.int64), "n")
+    one = numpy_helper.from_array(np.ones(3, np.float32), "one")
+    fills = graph(
+        helper.make_node("ConstantOfShape", ["n"], ["z"]), helper.make_node("ReduceSum", ["z"], ["r"], keepdims=0),
+        helper.make_node("Add", ["f", "r"], ["y"]), constants=(size,),
+    )  # fmt: skip
+    outside = numpy_helper.from_array(np.ones(3, np.float32), "one")
+    outside.ClearField("raw_data")
+    outside.data_location = TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="/etc/passwd")
+    i, go = (
+        helper.make_tensor_value_info(n, kind, [])
+        for n, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL))
+    )
+    value = helper.make_tensor_value_info("v", TensorProto.FLOAT, None)
+    after = helper.make_tensor_value_info("v2", TensorProto.FLOAT, None)
+    kept = helper.make_tensor_value_info("c2", TensorProto.BOOL, [])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Neg", ["v"], ["v2"])], "b",
+        [i, go, value], [kept, after],
+    )  # fmt: skip
+    times = numpy_helper.from_array(np.array(1 << 62, np.int64), "n")
+    made = {
+        "good": graph(helper.make_node("Add", ["f", "one"], ["y"]), constants=(one,)),
+        "fills": fills,
+        "outside": graph(helper.make_node("Add", ["f", "one"], ["y"]), constants=(outside,)),
+        "loops": graph(helper.make_node("Loop", ["n", "", "f"], ["y"], body=body), constants=(times,)),
+        "foreign": graph(helper.make_node("Own", ["f"], ["y"], domain="own"), domains=("", "own")),
+    }
+    texts = {name: model.SerializeToString() for name, model in made.items()}
+    return _written(
+        folder, ".onnx", {**texts, "nothing": b"", "noise": bytes(range(256)) * 9, "nested": b"\x3a\x80" * 99}
+    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import pickle
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,19 @@ from typing import Any
 import pytest
 import torch
 from doors import MOST_MEMORY, MOST_SECONDS, Doors
-from hostile import ada_pickles, archives, arrays, configurations, generators, headers, pickles, places
+from hostile import (
+    ada_pickles,
+    archives,
+    arrays,
+    configurations,
+    exported,
+    generators,
+    graphs,
+    headers,
+    pickles,
+    places,
+    programs,
+)
 
 from restore.degradations.params import Params
 from restore.degradations.presets import TABLE, degradation, replay
@@ -20,6 +35,7 @@ from restore.errors import ConfigError, RestoreError, TrainingError, UsageError
 from restore.folder.manifest import NAME as MANIFEST
 from restore.folder.manifest import Manifest
 from restore.models.registry import build
+from restore.restorers import load
 from restore.train.checkpoint import read_checkpoint
 from restore.train.recipe import Recipe, load_recipe
 
@@ -222,3 +238,49 @@ def test_a_checkpoint_of_something_else(tmp_path: Path, content: Any) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(TrainingError, match="cannot be read"):
         read_checkpoint(path, torch.device("cpu"), lambda held: None)
+
+
+def test_classifiers(doors: Doors, tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    found = [*programs(tmp_path, sign), *exported(tmp_path, sign), *graphs(tmp_path)]
+    refused(doors, [("-c", path) for path in found], but=("good",))
+    assert not sign.exists()
+
+
+def test_a_restorer_that_was_called_goes_to_another_process() -> None:
+    restorer = load("denoise:sigma=25")
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    y = restorer(x)
+    assert torch.equal(pickle.loads(pickle.dumps(restorer))(x), y)
+    memory = io.BytesIO()
+    torch.save(restorer, memory)
+    memory.seek(0)
+    assert torch.equal(torch.load(memory, weights_only=False)(x), y)
+    # The first process that is asked hands it over, and has already imported what the second needs.
+    with torch.multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert torch.equal(pool.apply(restorer, (x,)), y)
+
+
+@pytest.mark.parametrize("cast", ["double", "half", "bfloat16"])
+@pytest.mark.parametrize("name", ["denoise:sigma=25", "denoise", "deblur", "auto"])
+def test_a_module_that_is_cast_leaves_its_restorer_alone(cast: str, name: str) -> None:
+    restorer = load(name, precision="fp32", engine="torch")
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    untouched = load(name, precision="fp32", engine="torch")(x)
+    module = getattr(restorer.as_module(), cast)()
+    assert torch.equal(restorer(x), untouched)
+    kind = {"double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16}[cast]
+    assert module(x.to(kind)).dtype == kind
+    assert float((module(x.to(kind)) - untouched).abs().max()) < 0.05
+    assert torch.equal(restorer(x), untouched)
+
+
+def test_a_module_is_traced_and_compiled() -> None:
+    module = load("denoise:sigma=25").as_module()
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # what depends on the picture is a constant
+        traced = torch.jit.trace(module, (x,))  # raises where its own check fails
+    exact = load("denoise:sigma=25", precision="fp32", engine="torch")(x)
+    assert float((traced(x) - exact).abs().max()) < 1e-4
+    assert torch.equal(torch.compile(module, backend="eager", fullgraph=False)(x), module(x))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import RestoreError
+from restore.names import show_name
 
 # Texts that people or we ourselves write: recipes, presets, records of one picture a line.
 MOST_TEXT = 256 << 20
@@ -44,9 +45,9 @@ def open_regular(path: Path, *, most: int, error: type[RestoreError], what: str 
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except OSError as reason:
         # A missing file is the caller's mistake in most places; the class says so.
-        raise error(f"cannot read {what} {path}: {reason.strerror}") from None
+        raise error(f"cannot read {what} {show_name(path)}: {reason.strerror}") from None
     except ValueError as reason:  # a null byte in the name
-        raise error(f"cannot read {what} {str(path)!r}: {reason}") from None
+        raise error(f"cannot read {what} {show_name(path)!r}: {reason}") from None
     try:
         _check(path, os.fstat(file.fileno()), most, error, what)
     except RestoreError:
@@ -61,11 +62,11 @@ def read_regular(path: Path, *, most: int, error: type[RestoreError], what: str 
         try:
             data = file.read(most + 1)
         except OSError as reason:
-            raise error(f"cannot read {what} {path}: {reason.strerror}") from None
+            raise error(f"cannot read {what} {show_name(path)}: {reason.strerror}") from None
         except MemoryError:
-            raise error(f"cannot read {what} {path}: it does not fit into memory") from None
+            raise error(f"cannot read {what} {show_name(path)}: it does not fit into memory") from None
     if len(data) > most:  # it grew meanwhile
-        raise error(f"cannot read {what} {path}: {_too_large(len(data), most)}")
+        raise error(f"cannot read {what} {show_name(path)}: {_too_large(len(data), most)}")
     return data
 
 
@@ -74,7 +75,9 @@ def read_text(path: Path, *, error: type[RestoreError], what: str = "file", most
     try:
         return read_regular(path, most=most, error=error, what=what).decode("utf-8")
     except UnicodeDecodeError as reason:
-        raise error(f"cannot read {what} {path}: it is no UTF-8 text (byte {reason.start})") from None
+        raise error(
+            f"cannot read {what} {show_name(path)}: it is no UTF-8 text (byte {reason.start})"
+        ) from None
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -95,9 +98,9 @@ def read_toml(path: Path, *, error: type[RestoreError], what: str) -> dict[str, 
     try:
         return tomllib.loads(text)
     except ValueError as reason:  # whole numbers of too many digits are none of tomllib's own
-        raise error(f"{path} is not TOML: {reason}") from None
+        raise error(f"{show_name(path)} is not TOML: {reason}") from None
     except RecursionError:
-        raise error(f"{path} is not TOML: nested too deeply") from None
+        raise error(f"{show_name(path)} is not TOML: nested too deeply") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,9 +115,9 @@ def _check(path: Path, found: os.stat_result, most: int, error: type[RestoreErro
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for test, name in _KINDS if test(found.st_mode)), "no regular file")
         reason = os.strerror(errno.EISDIR) if kind == "a folder" else f"expected a regular file, got {kind}"
-        raise error(f"cannot read {what} {path}: {reason}")
+        raise error(f"cannot read {what} {show_name(path)}: {reason}")
     if found.st_size > most:
-        raise error(f"cannot read {what} {path}: {_too_large(found.st_size, most)}")
+        raise error(f"cannot read {what} {show_name(path)}: {_too_large(found.st_size, most)}")
 
 
 def _too_large(size: int, most: int) -> str:

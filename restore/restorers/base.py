@@ -91,9 +91,7 @@ class Restorer(ABC):
             return x[:, :, top:bottom, left:right]
 
         with torch.no_grad():
-            seen = self.look(lambda *place: read(*place).detach().float(), height, width)
-            if isinstance(seen, Tensor) and x.dtype == torch.float64:
-                seen = seen.to(x.dtype)
+            seen = self.look(lambda *place: read(*place).detach(), height, width)
         return self.restore_window(
             self.beside(read, seen, height, width)(0, height, 0, width), seen, exact=exact
         )

@@ -44,9 +44,8 @@ class Computed:
 
     def __call__(self, x: Tensor, seen: Tensor | None = None, *, exact: bool = False) -> Tensor:
         """``B x C x H x W``; torch computes what must be exact (float32), has a gradient, or was moved elsewhere."""
-        cast = x.dtype == torch.float64  # of a module that was cast; autocast would not touch its weights
-        if exact or cast or torch.is_grad_enabled() or x.device.type != self.device.type:
-            with autocast(x.device, "fp32" if exact or cast else self.choice.precision):
+        if exact or torch.is_grad_enabled() or x.device.type != self.device.type:
+            with autocast(x.device, "fp32" if exact else self.choice.precision):
                 return self.net(x) if seen is None else self.net(x, seen)
         if self._engine is None:
             self._engine = build_engine(self.net, self.choice, device=self.device, **self._about)

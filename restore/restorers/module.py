@@ -22,7 +22,8 @@ class RestorerModule(nn.Module):
     """A restorer in front of a classifier: ``nn.Sequential(restorer.as_module(), classifier)``.
 
     The weights are frozen; what is looked up in the whole picture (a noise level) is a constant for the gradient.
-    They are shared with the restorer until the module is cast or moved, and its own from then on.
+    They are shared with the restorer until the module is cast or moved, and its own from then on. A cast
+    (``module.double()``) decides what is taken and given; inside a restorer chooses its arithmetic as it always does.
     """
 
     def __init__(self, restorer: WholeRestorer) -> None:
@@ -40,7 +41,7 @@ class RestorerModule(nn.Module):
         if not self._own:  # a cast changes tensors in place, and those are the restorer's
             self._hold(copy.deepcopy(self.restorer))
             self._own = True
-        return super()._apply(fn, recurse)
+        return super()._apply(lambda tensor: _move(tensor, fn), recurse)
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
@@ -56,4 +57,10 @@ class RestorerModule(nn.Module):
                 restorer = copy.copy(restorer)
             restorer.device = x.device
         # A trace is compared with another run of it, and keeps what was computed by torch alone.
-        return restorer.restore_whole(x, exact=torch.jit.is_tracing())
+        return restorer.restore_whole(x.float(), exact=torch.jit.is_tracing()).to(x.dtype)
+
+
+def _move(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> Tensor:
+    """Where ``fn`` puts a tensor, in the numbers that it had."""
+    made = fn(tensor)
+    return made if made.dtype == tensor.dtype else tensor.to(made.device)
