@@ -191,8 +191,12 @@ def report_folder(
             "".join(f"{show_name(o.file)} -> {show_name(out / o.output)}\n" for o in result.planned)
         )
     if dry_run:
+        for line in result.notes():
+            say(line)
         say(f"{len(result.planned)} to do, {len(result.skipped)} skipped")
         return
+    for line in result.notes():
+        say(line)
     say(progress.summary(result))
 
 

@@ -6,11 +6,14 @@ from restore.files.carry import left_out
 from restore.files.decode import picture_size, read_picture
 from restore.files.encode import write_picture
 from restore.files.formats import FORMATS, format_named, format_of
-from restore.files.listing import find_pictures
+from restore.files.kinds import FOREIGN, kind_of
+from restore.files.listing import Listing, find_pictures, list_files
 from restore.files.picture import Picture
 
 __all__ = [
+    "FOREIGN",
     "FORMATS",
+    "Listing",
     "Picture",
     "atomic_file",
     "atomic_write",
@@ -18,7 +21,9 @@ __all__ = [
     "find_pictures",
     "format_named",
     "format_of",
+    "kind_of",
     "left_out",
+    "list_files",
     "picture_size",
     "put_back",
     "read_picture",

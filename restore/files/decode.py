@@ -18,10 +18,12 @@ from PIL import Image
 from restore.errors import ImageError
 from restore.files import png16, png_text, pnm16, segments
 from restore.files.exif import split_orientation, turn
+from restore.files.extras import read_foreign
 from restore.files.formats import FORMATS
 from restore.files.jpeg import check_complete, tables_of
 from restore.files.jpeg2000_check import check_jpeg2000
 from restore.files.jpeg_check import check_jpeg
+from restore.files.kinds import FOREIGN, HEAD, kind_by_head, kind_by_suffix
 from restore.files.limits import STREAMED_PIXELS, check_format
 from restore.files.metadata import Metadata
 from restore.files.picture import Picture
@@ -29,7 +31,7 @@ from restore.files.quiet import quiet_libraries
 from restore.files.raster import Planes, planes
 from restore.files.rows import read_planes
 from restore.files.tiff import MAGIC as TIFF_MAGIC
-from restore.files.tiff import read_tiff, tiff_size
+from restore.files.tiff import is_raw, read_tiff, tiff_size
 from restore.files.xmp import stand_upright
 
 _AGAIN = "copy it again from where it came"
@@ -37,7 +39,7 @@ _PNG_COLOUR = (b"cICP", b"cHRM", b"gAMA", b"sRGB")
 
 
 def read_picture(path: Path | str, *, max_megapixels: float = 400.0) -> Picture:
-    """Reads a still PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF.
+    """Reads a still PNG, JPEG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF; HEIC, JPEG XL, camera raw by extras.
 
     Depth is kept (8 or 16 bits, float TIFF), grey stays grey, palettes become RGB, 1-bit becomes 8-bit grey.
     Pixels are turned upright as the file's orientation says. Of a multi-picture JPEG (phones put depth
@@ -61,7 +63,9 @@ def picture_size(path: Path | str) -> tuple[int, int]:
         ImageError: as :func:`read_picture`, where that shows in the header; any size is accepted.
     """
     with _opened(Path(path)) as file:
-        prefix = file.read(32)
+        prefix = file.read(HEAD)
+        if (foreign := _foreign(file, prefix)) is not None:
+            raise ImageError(f"the size of {foreign} is not told by its header alone")
         return tiff_size(file) if prefix[:4] in TIFF_MAGIC else _open(file, prefix).size
 
 
@@ -96,8 +100,10 @@ def _explain(error: Exception) -> tuple[str, str | None]:
 
 
 def _read(file: IO[bytes], limit: float) -> Picture:
-    prefix = file.read(32)
+    prefix = file.read(HEAD)
     length = os.fstat(file.fileno()).st_size
+    if (foreign := _foreign(file, prefix)) is not None:
+        return _measured(read_foreign(file, foreign, lambda width, height: _check_size(width, height, limit)))
     if prefix[:4] in TIFF_MAGIC:
         _check_size(*tiff_size(file), limit)
         return _measured(read_tiff(file))
@@ -120,6 +126,17 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise ImageError("it is animated; expected a still picture", hint="take its frames apart first")
     return _decode(file, image, kind, streamed)
+
+
+def _foreign(file: IO[bytes], prefix: bytes) -> str | None:
+    """The kind of a picture that an extra reads, or that nothing here reads; None: any other file."""
+    if not prefix:
+        return None
+    suffix = Path(str(file.name)).suffix.lower()
+    kind = kind_by_head(prefix, suffix) or kind_by_suffix(suffix)
+    if kind == "TIFF" and is_raw(file):
+        return "camera raw"
+    return kind if kind in FOREIGN else None
 
 
 def _is_streamed(image: Image.Image) -> bool:
@@ -154,8 +171,6 @@ def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
             raise ImageError(
                 f"the file is damaged ({error or 'its header is cut off'})", hint=_AGAIN
             ) from error
-    if prefix[4:8] == b"ftyp":
-        raise ImageError("HEIC and its relatives are not supported", hint="convert it to JPEG or PNG")
     raise ImageError("not a picture of a known kind", hint=f"known: {', '.join(FORMATS)}")
 
 

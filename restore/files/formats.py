@@ -31,7 +31,7 @@ class Format:
 # Keys are Pillow's names.
 FORMATS = {
     "PNG": Format((".png", ".apng"), "16"),
-    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, cmyk=True, lossy=True),
+    "JPEG": Format((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), alpha=False, cmyk=True, lossy=True),
     "WEBP": Format((".webp",), grey=False, lossy=True),
     "TIFF": Format((".tif", ".tiff"), "float", cmyk=True),
     "BMP": Format((".bmp", ".dib")),

@@ -54,10 +54,6 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
         if not len(tiff.pages):
             raise ImageError("the file is cut off", hint=_AGAIN)
         page = tiff.pages.first
-        if _DNG_VERSION in page.tags or page.is_reduced:
-            raise ImageError(
-                "a raw camera file, not a finished picture", hint="develop it to a 16-bit TIFF first"
-            )
         for index, other in enumerate(tiff.pages):
             if index and not (other.aspage().is_reduced or other.aspage().is_mask):
                 raise ImageError(
@@ -71,6 +67,17 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
             raise ImageError("the file is damaged (it has no size)", hint=_AGAIN)
         check_segments(file, page.aspage(), length)
         return width, height
+
+
+def is_raw(file: IO[bytes]) -> bool:
+    """Whether a TIFF is a camera's raw file: its first directory says so, or is a thumbnail's."""
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            page = tiff.pages.first
+            return _DNG_VERSION in page.tags or bool(page.is_reduced)
+    except Exception:
+        return False  # whatever is wrong with it, reading it says so
 
 
 def read_tiff(file: IO[bytes]) -> Picture:

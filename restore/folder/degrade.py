@@ -71,7 +71,8 @@ def degrade_folder(
     recorded = read_records(replay) if replay is not None else {}
     if params is not None:
         _check_params(Path(params))
-    jobs = plan(source, out, format=format)
+    planned = plan(source, out, format=format)
+    jobs = planned.jobs
     settings = {
         "command": "degrade",
         "degradation": chosen.label if chosen is not None else None,
@@ -100,7 +101,7 @@ def degrade_folder(
             with manifest.locked():
                 _write_params(Path(params), manifest.records())
 
-    return run(
+    result = run(
         jobs,
         out,
         work,
@@ -115,6 +116,8 @@ def degrade_folder(
         at_end=record_params,
         on_event=on_event,
     )
+    result.others, result.earlier = planned.others, planned.earlier
+    return result
 
 
 def degrade_picture(picture: Picture, params: Params) -> Picture:

@@ -193,6 +193,15 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+def outputs_of(folder: Path) -> set[str]:
+    """What earlier runs wrote into ``folder``, whatever their settings; empty where its manifest is damaged."""
+    try:
+        _, lines = _read(folder / NAME)
+    except RestoreError:
+        return set()
+    return {line["output"] for line in lines if isinstance(line.get("output"), str)}
+
+
 def stat_of(path: Path) -> tuple[int, int] | None:
     """(size, mtime_ns) of what stands under that name, not of a link's target; None if nothing does."""
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -33,11 +34,27 @@ class Job:
     key: str = ""
 
 
-def plan(source: PathLike | Sequence[PathLike], out: PathLike, *, format: str | None = None) -> list[Job]:
+@dataclass
+class Plan:
+    """What is to be done, and what of the input is left alone.
+
+    Args:
+        jobs: one for each picture, in order of the path.
+        others: how many files are no pictures, by their ending.
+        earlier: how many pictures are the output of an earlier run.
+    """
+
+    jobs: list[Job]
+    others: dict[str, int] = field(default_factory=dict)
+    earlier: int = 0
+
+
+def plan(source: PathLike | Sequence[PathLike], out: PathLike, *, format: str | None = None) -> Plan:
     """Every picture below ``source`` with the file it becomes below ``out``, in order of the path.
 
     One folder's pictures keep their path below it. Of several sources each goes below its own name, as ``cp
-    -r`` would do; a file goes directly into ``out``. Pictures inside ``out`` are no input.
+    -r`` would do; a file goes directly into ``out``. Pictures inside ``out`` are no input, nor is what an earlier
+    run wrote into a folder below a source (its manifest says so).
 
     Args:
         format: "png", "jpeg", "webp", "tiff", ... (see :mod:`restore.files.formats`); None or "keep": each
@@ -55,12 +72,15 @@ def plan(source: PathLike | Sequence[PathLike], out: PathLike, *, format: str | 
         raise UsageError("expected a folder or pictures, got nothing", hint="restore run FOLDER -o OUT")
     target = Path(out)
     _check_out(sources, target)
-    found = [pair for s in sources for pair in _pictures(s, target.resolve(), alone=len(sources) == 1)]
+    made = Plan([])
+    found = [pair for s in sources for pair in _pictures(s, target.resolve(), made, alone=len(sources) == 1)]
     if not found:
         raise UsageError(f"expected pictures in {_list(sources)}, found none")
-    jobs = [_job(relative, path, suffixes) for relative, path in found]
+    jobs = _told_apart([_job(relative, path, suffixes) for relative, path in found])
     _check_collisions(jobs, target)
-    return sorted(jobs, key=lambda job: job.file)
+    made.jobs = sorted(jobs, key=lambda job: job.file)
+    made.others = dict(sorted(made.others.items()))
+    return made
 
 
 def parse_shard(shard: str | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -109,8 +129,8 @@ def _check_out(sources: Sequence[Path], out: Path) -> None:
         )
 
 
-def _pictures(source: Path, out: Path, *, alone: bool) -> list[tuple[PurePosixPath, Path]]:
-    from restore.files import find_pictures
+def _pictures(source: Path, out: Path, made: Plan, *, alone: bool) -> list[tuple[PurePosixPath, Path]]:
+    from restore.files import list_files
 
     if not source.is_dir():
         return [(PurePosixPath(source.name), source)]
@@ -119,20 +139,63 @@ def _pictures(source: Path, out: Path, *, alone: bool) -> list[tuple[PurePosixPa
     root = source.resolve()
     # Folders are compared by their real paths, so that a link to `out` is no way round.
     real: dict[Path, Path] = {}
-    for relative in find_pictures(source):
+    listing = list_files(source)
+    written = _earlier_outputs(source, {p for path in listing.pictures for p in path.parents})
+    for relative in (*listing.pictures, *listing.others):
         folder = relative.parent
         if folder not in real:
             real[folder] = (root / folder).resolve()
-        if real[folder].is_relative_to(out):
+    for relative in listing.pictures:
+        if real[relative.parent].is_relative_to(out):
+            continue
+        if relative in written:
+            made.earlier += 1
             continue
         pairs.append((prefix / PurePosixPath(relative.as_posix()), source / relative))
+    for relative in listing.others:
+        if not real[relative.parent].is_relative_to(out):
+            ending = relative.suffix.lower()
+            made.others[ending] = made.others.get(ending, 0) + 1
     return pairs
+
+
+def _earlier_outputs(source: Path, folders: set[Path]) -> set[Path]:
+    """What runs wrote into ``folders`` below ``source``, by their manifests; ``source`` itself was asked for."""
+    from restore.folder.manifest import NAME, outputs_of
+
+    found: set[Path] = set()
+    for folder in folders - {Path()}:
+        if (source / folder / NAME).is_file():
+            found |= {folder / output for output in outputs_of(source / folder)}
+    return found
+
+
+def _told_apart(jobs: list[Job]) -> list[Job]:
+    """Pictures that differ in their ending alone (a camera's raw file beside its JPEG) keep it before the new one."""
+    taken = Counter(_folded(job.output) for job in jobs)
+    apart = []
+    for job in jobs:
+        name, output = PurePosixPath(job.file), PurePosixPath(job.output)
+        if taken[_folded(job.output)] > 1 and name != output and _is_foreign(job.source):
+            job = replace(job, output=f"{name}{output.suffix}")
+        apart.append(job)
+    return apart
+
+
+def _is_foreign(path: Path) -> bool:
+    from restore.files import FOREIGN, format_of, kind_of
+
+    return format_of(path) is None or kind_of(path) in FOREIGN
 
 
 def _job(relative: PurePosixPath, path: Path, suffixes: tuple[str, ...]) -> Job:
     output = relative
     if suffixes and relative.suffix.lower() not in suffixes:
-        output = relative.with_suffix(suffixes[0])
+        from restore.files.kinds import kind_by_suffix
+
+        # An ending that is none of a picture's is a part of the name.
+        known = not relative.suffix or kind_by_suffix(relative.suffix.lower())
+        output = relative.with_suffix(suffixes[0]) if known else PurePosixPath(f"{relative}{suffixes[0]}")
     try:
         stat = path.stat()
         size, mtime = stat.st_size, stat.st_mtime_ns

@@ -80,7 +80,8 @@ def restore_folder(
     """
     part = parse_shard(shard)
     _check(strength, quality)
-    jobs = plan(source, out, format=format)
+    planned = plan(source, out, format=format)
+    jobs = planned.jobs
 
     from restore.restorers import load
 
@@ -148,6 +149,7 @@ def restore_folder(
         dry_run=dry_run,
         on_event=on_event,
     )
+    result.others, result.earlier = planned.others, planned.earlier
     done = {outcome.file for outcome in result.done}
     result.looks = [shown[file] for file in sorted(shown) if file in done]
     return result

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from restore.names import show_name
+
 if TYPE_CHECKING:
     from restore.report import Comparison
 
@@ -75,6 +77,8 @@ class FolderResult:
         planned: what a dry run would have done.
         seconds: of the whole run.
         megapixels: of the source pictures in ``done``.
+        others: how many files of the input are no pictures, by their ending.
+        earlier: how many pictures of the input are what an earlier run wrote there; they were left alone.
         looks: some of the pictures in ``done``, before and after, where they were asked for; not in the JSON.
     """
 
@@ -86,6 +90,21 @@ class FolderResult:
     seconds: float = 0.0
     megapixels: float = 0.0
     looks: list[Comparison] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
+    earlier: int = 0
+
+    def notes(self) -> list[str]:
+        """A line for what of the input is no picture, and one for what an earlier run wrote there."""
+        count = sum(self.others.values())
+        endings = ", ".join(f"{show_name(ending) or 'no ending'} {n}" for ending, n in self.others.items())
+        lines = (
+            [f"{count} other file{'s' * (count != 1)} left alone, no pictures ({endings})"] if count else []
+        )
+        if self.earlier:
+            lines.append(
+                f"{self.earlier} picture{'s' * (self.earlier != 1)} in the input left alone, output of an earlier run"
+            )
+        return lines
 
     def sort(self) -> None:
         """Puts every list in the order of the files, which no timing changes."""
@@ -103,6 +122,8 @@ class FolderResult:
                 {"file": o.file, "output": o.output, "reason": o.reason, "hint": o.hint} for o in self.failed
             ],
             "planned": [{"file": o.file, "output": o.output} for o in self.planned],
+            "others": self.others,
+            "earlier_output": self.earlier,
             "seconds": round(self.seconds, 3),
             "megapixels": round(self.megapixels, 6),
         }

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.errors import RestoreError, UsageError, hint_for
+from restore.errors import ImageError, RestoreError, UsageError, hint_for
 from restore.folder.flow import BOUND, Item, flow
 from restore.folder.manifest import Manifest
 from restore.folder.plan import Job, PathLike, in_shard, listed
@@ -151,17 +151,25 @@ class _Run:
         self.quality = quality
 
     def all(self, jobs: Sequence[Job], factor: float) -> None:
-        from restore.files import read_picture
 
         flow(
             jobs,
             weigh=lambda job: factor * megapixels(job.source),
-            read=lambda job: read_picture(job.source),
+            read=self.read,
             work=self.work,
             write=self.write,
             failed=self.failed,
             bound=BOUND,
         )
+
+    def read(self, job: Job) -> Picture:
+        """The picture, if it is of a kind that can be written as it is asked for."""
+        from restore.files import FOREIGN, read_picture
+
+        picture = read_picture(job.source)
+        if self.format is None and picture.format in FOREIGN:
+            raise ImageError(f"{picture.format} is read, but not written", hint="--format png, tiff or jpeg")
+        return picture
 
     def work(self, item: Item) -> tuple[Picture | None, Any, Outcome]:
         job = item.job

@@ -54,6 +54,7 @@ def run_page(result: FolderResult) -> str:
         notes.append(
             f"{len(result.skipped)} pictures were finished by an earlier run and are not in this page."
         )
+    notes += result.notes()
     notes += [f"failed: {show_name(o.file)}: {o.reason}" for o in result.failed]
     alone = sum(not o.changed for o in result.done)
     return html_page(
