@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -237,3 +238,31 @@ def test_atomic_write(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="JPEG does not take it"):
         write_picture(tmp_path / "wide.jpg", Picture(np.zeros((1, 70000, 3), np.uint8)))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_damaged_files_print_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import warnings
+
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[271], exif[305] = "maker", "software"
+    for kind, options in (
+        ("TIFF", {"exif": exif}),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("JPEG", {"exif": exif}),
+        ("PNG", {"exif": exif}),
+    ):
+        image.save(tmp_path / "whole", kind, **options)
+        data = (tmp_path / "whole").read_bytes()
+        for _ in range(60):
+            damaged = bytearray(data)
+            for at in rng.integers(0, len(data), 6):
+                damaged[at] = rng.integers(256)
+            (tmp_path / "damaged").write_bytes(damaged)
+            with warnings.catch_warnings(record=True) as said, contextlib.suppress(ImageError):
+                warnings.simplefilter("always")
+                read_picture(tmp_path / "damaged")
+            assert not said, said[0].message
+    assert capfd.readouterr() == ("", "")

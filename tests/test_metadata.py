@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
+from restore.errors import ImageError
 from restore.files import read_picture, write_picture
 from restore.files.carry import left_out
 from restore.files.segments import read_segments
@@ -263,6 +264,15 @@ def test_imagej_keeps_its_scale_and_notes(tmp_path: Path, order: str, dtype: typ
         assert after.imagej_metadata["Labels"] == "eins" and after.imagej_metadata["unit"] == "um"
         for tag in (282, 283, 296):
             assert after.pages.first.tags[tag].value == before.pages.first.tags[tag].value
+
+
+def test_a_stack_in_one_directory_is_refused_and_not_cut(tmp_path: Path) -> None:
+    told = b"ImageJ=1.53k\nimages=3\nslices=3\n"
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, noise(8, 8), description=told, metadata=None)
+    path.write_bytes(path.read_bytes() + noise(16, 8).tobytes())
+    with pytest.raises(ImageError, match="several pictures"):
+        read_picture(path)
 
 
 def test_text_in_exif_directories_keeps_its_bytes(tmp_path: Path) -> None:

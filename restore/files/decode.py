@@ -7,7 +7,6 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from restore.errors import ImageError
-from restore.files import png16, png_text, pnm16, segments
+from restore.files import png16, png_text, pnm16
+from restore.files.described import measured, read_metadata
 from restore.files.exif import split_orientation, turn
 from restore.files.extras import read_foreign
 from restore.files.formats import FORMATS
@@ -25,14 +25,12 @@ from restore.files.jpeg2000_check import check_jpeg2000
 from restore.files.jpeg_check import check_jpeg
 from restore.files.kinds import FOREIGN, HEAD, kind_by_head, kind_by_suffix
 from restore.files.limits import STREAMED_PIXELS, check_format
-from restore.files.metadata import Metadata
 from restore.files.picture import Picture
 from restore.files.quiet import quiet_libraries
 from restore.files.raster import Planes, planes
 from restore.files.rows import read_planes
 from restore.files.tiff import MAGIC as TIFF_MAGIC
 from restore.files.tiff import is_raw, read_tiff, tiff_size
-from restore.files.xmp import stand_upright
 
 _AGAIN = "copy it again from where it came"
 _PNG_COLOUR = (b"cICP", b"cHRM", b"gAMA", b"sRGB")
@@ -103,10 +101,10 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(HEAD)
     length = os.fstat(file.fileno()).st_size
     if (foreign := _foreign(file, prefix)) is not None:
-        return _measured(read_foreign(file, foreign, lambda width, height: _check_size(width, height, limit)))
+        return measured(read_foreign(file, foreign, lambda width, height: _check_size(width, height, limit)))
     if prefix[:4] in TIFF_MAGIC:
         _check_size(*tiff_size(file), limit)
-        return _measured(read_tiff(file))
+        return measured(read_tiff(file))
     header = pnm16.read_header(file)
     if header and header.largest > 255:
         _check_size(header.width, header.height, limit)
@@ -201,7 +199,7 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str, streamed: bool) -> P
         _refuse_hidden_depth(file, image, kind)
     if kind == "PNG" and not deep and not streamed:
         image.load()  # only now the EXIF of a PNG that has it at its end is known
-    metadata, exif, other = _metadata(file, image, kind)
+    metadata, exif, other = read_metadata(file, image, kind)
     orientation, exif = split_orientation(exif, other)
     dpi = image.info.get("dpi")
     if dpi and min(dpi) > 0:
@@ -218,35 +216,7 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str, streamed: bool) -> P
         arrays = planes(image, orientation)
     if kind == "JPEG":
         check_complete(file, arrays[0], orientation)
-    return _measured(Picture(*arrays, icc=icc, exif=exif, metadata=metadata, **told))
-
-
-def _measured(picture: Picture) -> Picture:
-    """The picture, with its size beside its metadata: some of them count in pixels."""
-    picture.metadata = replace(picture.metadata, size=picture.size)
-    return picture
-
-
-def _metadata(file: IO[bytes], image: Image.Image, kind: str) -> tuple[Metadata, bytes | None, int | None]:
-    """What the file tells beside its pixels, its EXIF block, and the orientation that its XMP tells."""
-    exif = image.info.get("exif")
-    if kind == "JPEG":
-        metadata, orientation = segments.read_metadata(file)
-        further = getattr(image, "n_frames", 1) - 1
-        if further > 0:
-            metadata = metadata.leaves(
-                "1 further picture (MPO)" if further == 1 else f"{further} further pictures (MPO)"
-            )
-        return metadata, exif, orientation
-    if kind == "PNG":
-        told = png_text.read_metadata(file)
-        return told.metadata, exif or told.exif, told.orientation
-    orientation, xmp = None, image.info.get("xmp")
-    if isinstance(xmp, bytes) and xmp:
-        orientation, xmp = stand_upright(xmp)
-    comment = image.info.get("comment")
-    comments = (comment,) if isinstance(comment, bytes) and comment else ()
-    return Metadata(xmp=xmp or None, comments=comments), exif, orientation
+    return measured(Picture(*arrays, icc=icc, exif=exif, metadata=metadata, **told))
 
 
 def _scale_transparency(image: Image.Image, header: bytes) -> None:

@@ -20,7 +20,7 @@ from restore.files.exif import with_prefix
 from restore.files.formats import FORMATS, format_named, format_of
 from restore.files.jpeg import finest
 from restore.files.picture import Picture
-from restore.files.tiff import write_tiff
+from restore.files.tiff_write import write_tiff
 
 # Without a `quality`, for pictures that did not come as JPEG: no visible loss.
 _QUALITY = 95

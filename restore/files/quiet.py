@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import logging
 import os
 import re
 import warnings
@@ -32,6 +33,9 @@ def quiet_libraries() -> None:
 
 @functools.cache
 def _quiet_once() -> None:
+    # What is told to a logger that nobody listens to, Python prints.
+    for name in ("PIL", "tifffile"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     if "OPENCV_LOG_LEVEL" not in os.environ:
         cv2.utils.logging.setLogLevel(_SILENT)
     # libtiff has no other switch than its handlers, and Pillow offers no way to them.

@@ -1,15 +1,12 @@
-"""TIFF: 8 bits through Pillow, 16 bits and floats through tifffile, everything written by tifffile.
+"""TIFF: 8 bits through Pillow, 16 bits and floats through tifffile, see ``tiff_write`` for the way back.
 
 Source: TIFF revision 6.0 (Adobe, 1992), sections 8, 16 and 18.
 """
 
 from __future__ import annotations
 
-import logging
-import re
 import struct
 from dataclasses import replace
-from pathlib import Path
 from typing import IO
 
 import cv2
@@ -24,7 +21,8 @@ from restore.files.picture import Picture
 from restore.files.raster import Planes, planes
 from restore.files.rows import read_planes
 from restore.files.tiff_check import check_directories, check_segments
-from restore.files.tiff_tags import append_directories, extra_tags, read_tags, resolution_of
+from restore.files.tiff_floats import as_tuple, scale_floats
+from restore.files.tiff_tags import is_imagej_stack, read_tags
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
@@ -33,11 +31,9 @@ _COLOURS = {_WHITE_IS_ZERO: 1, _GREY: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR:
 _COMPRESSIONS, _PREDICTORS = (1, 8, 32946, 34925), (1, 2)
 _UNSPECIFIED, _PREMULTIPLIED = 0, 1
 _SIGNED = 2
-_DNG_VERSION, _ORIENTATION, _ICC, _LARGEST_SAMPLE = 50706, 274, 34675, 341
+_DNG_VERSION, _ORIENTATION, _ICC = 50706, 274, 34675
 _BAND = 1 << 20
 _AGAIN = "copy it again from where it came"
-# What tifffile says of damaged files goes to those who listen, not to everybody's terminal.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def tiff_size(file: IO[bytes]) -> tuple[int, int]:
@@ -59,6 +55,11 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
                 raise ImageError(
                     "it has several pages; expected one picture", hint="split it into one file a page"
                 )
+        if is_imagej_stack(page.aspage().description):
+            raise ImageError(
+                "ImageJ keeps several pictures in it; expected one picture",
+                hint="split it into one file a page",
+            )
         ends = (start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > length or not page.dataoffsets:
             raise ImageError("the file is cut off", hint=_AGAIN)
@@ -71,8 +72,9 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
 
 def is_raw(file: IO[bytes]) -> bool:
     """Whether a TIFF is a camera's raw file: its first directory says so, or is a thumbnail's."""
-    file.seek(0)
     try:
+        check_directories(file, file.seek(0, 2))
+        file.seek(0)
         with tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first
             return _DNG_VERSION in page.tags or bool(page.is_reduced)
@@ -103,7 +105,7 @@ def read_tiff(file: IO[bytes]) -> Picture:
                 "it has an extra channel whose meaning is not said",
                 hint="save it with alpha marked as such, or without",
             )
-        if _SIGNED in _as_tuple(page.sampleformat):
+        if _SIGNED in as_tuple(page.sampleformat):
             raise ImageError(
                 f"expected unsigned samples, got signed ones of {page.bitspersample} bits",
                 hint="add half their range and save it as unsigned, or as floats in [0, 1]",
@@ -185,37 +187,7 @@ def _read_array(
     else:
         array = _read_by_opencv(file, tiff, page)
     array = array.reshape(page.imagelength, page.imagewidth, -1)
-    return (array, 1.0) if array.dtype == np.uint16 else _floats(array, page)
-
-
-def _floats(array: np.ndarray, page: tifffile.TiffPage) -> tuple[np.ndarray, float]:
-    """float32 with white at 1, and what white is in the file: 1 unless the file says something else.
-
-    Raises:
-        ImageError: values far above 1 in a file that does not say what white is.
-    """
-    from restore.image import LARGEST, check_scale  # only here: floats are rare, and it imports a lot
-
-    values = array.astype(np.float32, copy=False)
-    largest = float(np.max(values, initial=0.0, where=np.isfinite(values)))
-    white = 1.0
-    if largest > LARGEST:
-        white = _white(page) or 1.0
-        check_scale(largest / white, where="floating TIFF")
-        values = values / np.float32(white) if white != 1.0 else values
-    return values, white
-
-
-def _white(page: tifffile.TiffPage) -> float | None:
-    """What a floating file says is white: its largest sample (tag SMaxSampleValue), or ImageJ's display range."""
-    told = page.tags.valueof(_LARGEST_SAMPLE)
-    for value in _as_tuple(told):
-        if isinstance(value, int | float) and 1 < value < float("inf"):
-            return float(value)
-    shown = re.search(r"^max=([\d.]+(?:[eE]\+?\d+)?)\s*$", page.description, re.MULTILINE)
-    if page.description.startswith("ImageJ=") and shown and float(shown[1]) > 1:
-        return float(shown[1])
-    return None
+    return (array, 1.0) if array.dtype == np.uint16 else scale_floats(array, page)
 
 
 def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray:
@@ -236,10 +208,6 @@ def _read_by_opencv(file: IO[bytes], tiff: tifffile.TiffFile, page: tifffile.Tif
         codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
         array = cv2.cvtColor(array, codes[array.shape[2]])
     return array
-
-
-def _as_tuple(value: object) -> tuple[object, ...]:
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _name(value: int) -> str:
@@ -266,40 +234,3 @@ def _divide_by(pixels: np.ndarray, alpha: np.ndarray, top: float) -> None:
         band, weight = pixels[first : first + rows], alpha[first : first + rows, :, None].astype(np.float64)
         straight = np.where(weight > 0, band * (top / np.where(weight > 0, weight, 1)), 0)
         band[...] = np.floor(np.minimum(straight, top) + 0.5) if pixels.dtype == np.uint16 else straight
-
-
-def write_tiff(path: Path, picture: Picture) -> None:
-    """Writes any picture, deflated, with its profile, tags and pixels per inch."""
-    extra = [] if picture.alpha is None else ["unassalpha"]
-    if picture.black is not None:
-        top = picture.pixels.dtype.type(picture.top)
-        inks = [top - picture.pixels, (top - picture.black)[:, :, None]]
-        array = np.concatenate(inks if picture.alpha is None else [*inks, picture.alpha[:, :, None]], 2)
-    elif picture.alpha is not None:
-        array = np.concatenate([picture.pixels, picture.alpha[:, :, None]], 2)
-    else:
-        array = picture.pixels if picture.pixels.shape[2] == 3 else picture.pixels[:, :, 0]
-    kind = (
-        "separated" if picture.black is not None else "rgb" if picture.pixels.shape[2] == 3 else "minisblack"
-    )
-    tags = extra_tags(picture.exif, picture.metadata, picture.size)
-    if picture.white != 1.0:
-        array = array * np.float32(picture.white)
-        tags.append((_LARGEST_SAMPLE, "f", 1, picture.white, True))
-    resolution, unit = resolution_of(picture.dpi, picture.metadata, picture.size)
-    tifffile.imwrite(
-        path,
-        array,
-        photometric=kind,
-        planarconfig="contig" if array.ndim == 3 else None,
-        extrasamples=extra or None,
-        compression="zlib",
-        predictor=array.dtype.kind == "u",  # the floating predictor needs an optional package
-        iccprofile=picture.icc,
-        resolution=resolution,
-        resolutionunit=unit,
-        metadata=None,
-        software=False,
-        extratags=tags,
-    )
-    append_directories(path, picture.exif)
