@@ -266,3 +266,15 @@ def test_damaged_files_print_nothing(tmp_path: Path, capfd: pytest.CaptureFixtur
                 read_picture(tmp_path / "damaged")
             assert not said, said[0].message
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_colour_tiff_of_two_samples_is_refused(tmp_path: Path, dtype: type) -> None:
+    grey = np.zeros((9, 8, 2), dtype)
+    tifffile.imwrite(tmp_path / "a.tif", grey, photometric="minisblack", planarconfig="contig", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tiff:
+        tiff.pages[0].tags[262].overwrite(2)  # says RGB
+        if 338 in tiff.pages[0].tags:
+            tiff.pages[0].tags[338].overwrite(2)
+    with pytest.raises(ImageError, match="cannot read"):
+        read_picture(tmp_path / "a.tif")

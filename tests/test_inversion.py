@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
@@ -20,6 +22,7 @@ from restore.errors import UsageError
 from restore.inverse.gan import METHODS, Inversion, Inverter, code_statistics, diagnose, method_named
 from restore.inverse.gan.codes import noise_correlation
 from restore.inverse.gan.draws import Draws
+from restore.inverse.gan.edit import attribute_direction, morph
 from restore.inverse.gan.encoded import Encoded, InDomain
 from restore.inverse.gan.heads import content_head, style_head
 from restore.inverse.gan.layers import base_layer, l1_ball
@@ -298,6 +301,13 @@ def test_a_folder_is_inverted_and_resumed(net: StyleGAN2, pictures: Tensor, tmp_
     second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 0 and "0 inverted, 2 skipped" in second.stderr, second.stderr
     assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    # What is gone, and what was made otherwise, is made again.
+    (tmp_path / "out" / "a.png").unlink()
+    third = subprocess.run(command, capture_output=True, text=True)
+    assert "1 inverted, 1 skipped" in third.stderr and (tmp_path / "out" / "a.png").exists()
+    command[command.index("5")] = "6"
+    fourth = subprocess.run(command, capture_output=True, text=True)
+    assert "2 inverted, 0 skipped" in fourth.stderr, fourth.stderr
 
 
 def test_operators_by_name() -> None:
@@ -318,3 +328,42 @@ def test_operators_by_name() -> None:
     for wrong in ("smear", "noise", "blur:sigma=-1", "downsample:scale=5", "compressed-sensing:ratio=2"):
         with pytest.raises(UsageError):
             operator_named(wrong, SHAPE)
+
+
+def test_edited_pictures_are_pictures_and_scores_see_them_so(net: StyleGAN2) -> None:
+    """Synthesis leaves [-1, 1]; what is shown, and what a score is asked about, does not."""
+    loud = copy.deepcopy(net)
+    with torch.no_grad():
+        for rgb in loud.to_rgb:
+            rgb.conv.weight.mul_(20)
+    codes = loud.repeat(loud.mapping(torch.randn(2, 16, generator=torch.Generator().manual_seed(1))))
+    plain = loud.synthesis(codes)
+    assert isinstance(plain, Tensor) and float(plain.abs().max()) > 1.5
+    ends = morph(loud, codes[0], codes[1], (0.0, 1.0))
+    assert np.abs(ends.numpy() - (np.clip(plain.detach().numpy(), -1, 1) + 1) / 2).max() < 1e-5
+    shown: list[Tensor] = []
+
+    def brightness(x: Tensor) -> Tensor:
+        shown.append(x)
+        return x.mean((1, 2, 3))
+
+    direction = attribute_direction(loud, brightness, count=400, seed=3)
+    again = attribute_direction(loud, brightness, count=400, seed=3)
+    assert torch.equal(direction, again) and direction.shape == (16,)
+    assert not torch.equal(direction, attribute_direction(loud, brightness, count=400, seed=4))
+    assert all(float(x.min()) == 0 and float(x.max()) == 1 for x in shown)
+
+
+def test_the_deep_decoder_normalises_by_the_deviation_of_all_pixels(net: StyleGAN2) -> None:
+    method = method_named("dip:width=3")
+    draws = Draws([5, 6])
+    v = method.variables(net, torch.zeros(2, 1, 32, 32), draws)
+    made = method.inputs(net, v, draws, 0.0).image
+    assert made is not None and made.shape == (2, 1, 32, 32)
+    x = v["fixed"]
+    for i in range(len(net.sides)):
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear") if i else x
+        x = torch.cat([F.conv2d(a[None], w, padding=1) for a, w in zip(x, v[f"weight{i}"], strict=True)])
+        x = F.leaky_relu(F.instance_norm(x, eps=1e-5), 0.2)
+    x = torch.cat([F.conv2d(a[None], w) for a, w in zip(x, v["out"], strict=True)])
+    assert torch.allclose(made, torch.tanh(x), atol=1e-5)

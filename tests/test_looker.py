@@ -16,7 +16,7 @@ from restore.errors import ConfigError, UsageError
 from restore.models.registry import build
 from restore.models.weights import read_weights, save_weights
 from restore.train.config import Config
-from restore.train.findings import dominant, findings_maker, findings_step
+from restore.train.findings import dominant, draw_wrongs, findings_maker, findings_step
 from restore.train.fitted import fit_statistics
 from restore.train.recipe import make_recipe
 from restore.train.run import start_network, train
@@ -152,3 +152,20 @@ def test_trains_and_grows_out_of_a_fitted_one(samples: Path, tmp_path: Path) -> 
     grown.load_state_dict(grown.grown_from(narrow.state_dict()))  # type: ignore[operator]
     x = torch.rand(2, 3, 96, 96)
     assert torch.allclose(grown(x), narrow(x), atol=1e-5)
+
+
+def test_what_a_picture_cannot_have_is_not_drawn_for_it() -> None:
+    """A colour cast is none in a grey picture; everything else may happen to either."""
+    families = ["underwater", "noise", "blur"]
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    drawn: dict[float, set[str]] = {}
+    for grey in (0.0, 1.0):
+        config = tiny(conditions=families, grey_share=grey, clean_share=0.0)
+        drawn[grey] = set()
+        for seed in range(25):
+            y, severities = draw_wrongs(x, config, torch.Generator().manual_seed(seed))
+            drawn[grey] |= {
+                name for name, severity in severities.items() if severity > 0
+            }  # NaN: comes with it
+            assert severities and y.shape[1] == 3
+    assert drawn == {0.0: set(families), 1.0: {"noise", "blur"}}

@@ -154,6 +154,34 @@ def test_what_is_worth_filling_is_fitted_and_goes_on_where_it_stopped(samples: P
     assert worth.main([str(ZOO / "marks" / "recipe.toml"), *given]) == 2
 
 
+def test_one_heavy_thing_does_not_decide_what_is_worth_filling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thing weighs what filling it brings as a share of its picture's error, up to the heaviest of a thousand."""
+    monkeypatch.setattr(worth, "_EPOCHS", 1)
+    seen: list[torch.Tensor] = []
+    loss = F.binary_cross_entropy_with_logits
+
+    def watched(x: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor) -> torch.Tensor:
+        seen.append(weight)
+        return loss(x, target, weight=weight)
+
+    monkeypatch.setattr(F, "binary_cross_entropy_with_logits", watched)
+    g = torch.Generator().manual_seed(0)
+    count = 4000
+    gain = torch.rand(count, generator=g, dtype=torch.float64) - 0.3
+    gain[7] = 5000.0
+    told = {
+        "features": torch.randn(count, FEATURES, generator=g),
+        "gain": gain,
+        "picture": torch.arange(count),
+        "error": torch.ones(count, dtype=torch.float64),
+        "pixels": torch.full((count,), 100.0, dtype=torch.float64),
+    }
+    worth.fit(build("worth", {}), told, seed=0, report=lambda text: None)
+    weights = torch.cat(seen)
+    assert len(weights) == count and float(weights.mean()) == pytest.approx(1, rel=1e-4)
+    assert float(weights.max()) < 20 * float(weights.median()), "one thing outweighs all others"
+
+
 def test_without_weights_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(SHIPPED, "marks", raising=False)
     monkeypatch.delitem(COMPOSED, "oldphoto", raising=False)

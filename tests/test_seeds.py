@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_stylegan_train import tiny as tiny_generator
 from test_train import tiny
 from torch import Tensor
 
+from restore.data.fixed_size import PictureSet
 from restore.degradations import degradation, names
 from restore.degradations import operators as op
 from restore.degradations import sample as draw
 from restore.inverse.deep_image_prior import deep_image_prior
 from restore.inverse.gan.draws import Draws
-from restore.inverse.gan.train_encoder import train_base_encoder
+from restore.inverse.gan.train_encoder import train_base_encoder, train_style_encoder
 from restore.models.stylegan2 import StyleGAN2
 from restore.train.findings import findings_maker
 from restore.train.generators import ada
 from restore.train.generators.diffaugment import diff_augment
+from restore.train.generators.run import new_duel
 from restore.train.paired import batch_maker
 
 CPU = torch.device("cpu")
@@ -60,6 +63,20 @@ def by_encoder(seed: int) -> Any:
     return dict(encoder.named_parameters())
 
 
+def by_style_encoder(seed: int) -> Any:
+    torch.manual_seed(0)
+    net = StyleGAN2(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64, channel_max=8).eval()
+    encoder = train_style_encoder(net, steps=2, batch=2, width=8, seed=seed)
+    return dict(encoder.named_parameters())
+
+
+def by_duel(seed: int) -> Any:
+    shown = PictureSet(torch.arange(4 * 32 * 32).view(4, 1, 32, 32).remainder(251).to(torch.uint8), None)
+    duel = new_duel(tiny_generator(seed=seed, augment="ada"), CPU)
+    duel.step(1, shown)
+    return dict(duel.generator.named_parameters())
+
+
 def by_paired(seed: int) -> Any:
     config = tiny(seed=seed, grey_share=0.5, clean_share=0.5, stored_share=0.5)
     return batch_maker(config, pictures(), CPU)(1)
@@ -75,6 +92,8 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "DiffAugment": by_diffaugment,
     "deep image prior": by_prior,
     "base encoder": by_encoder,
+    "style encoder": by_style_encoder,
+    "StyleGAN2's step": by_duel,
     "paired batch": by_paired,
     "batch of findings": by_findings,
     "latent draws": lambda seed: [Draws([seed, seed + 7], "z").normal(3), Draws([seed], "n").uniform(3)],
@@ -130,7 +149,7 @@ def test_every_part_of_a_degradation_is_drawn_from_its_samples_seed(
 
 def test_training_derives_every_seed_from_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener(monkeypatch)
-    for make in (by_paired, by_findings):
+    for make in (by_paired, by_findings, by_encoder, by_style_encoder, by_duel):
         make(3)
         one = listener.heard()
         make(4)

@@ -125,6 +125,10 @@ def read_tiff(file: IO[bytes]) -> Picture:
         else:
             check_format("TIFF", page.imagewidth, page.imagelength, file.seek(0, 2), deep=True)
             stored, white = _read_array(file, tiff, page)
+            if stored.shape[2] < colours:
+                raise ImageError(
+                    f"expected {colours} samples a pixel for {_name(page.photometric)}, got {stored.shape[2]}"
+                )
             arrays = _split(stored, int(page.photometric), colours, _PREMULTIPLIED in extras, orientation)
             mode = {1: "I;16" if stored.dtype.kind == "u" else "F", 3: "RGB", 4: "CMYK"}[colours]
     dpi, metadata = told.dpi, told.metadata

@@ -117,7 +117,7 @@ def draw(root: Path, *, count: int, seed: int) -> list[Mutant]:
 
 
 def try_tests(copy: Path, tests: list[str], *, seconds: float) -> tuple[str, str]:
-    """("caught" or "survived", by what) in a child that has everything but our own code imported already."""
+    """("caught", "survived" or "", by what) in a child that has imported everything but our own code already."""
     if not tests:
         return "survived", "no test runs it"
     said = copy / "said.txt"
@@ -147,7 +147,7 @@ def try_tests(copy: Path, tests: list[str], *, seconds: float) -> tuple[str, str
     if status == 0:
         return "survived", f"{len(tests)} tests"
     if status in (4, 5):
-        return "survived", f"pytest found no test (exit {status})"
+        return "", f"pytest found no test (exit {status})"
     return "caught", failed.group(1).split(" ")[0] if failed else f"exit {status}"
 
 
