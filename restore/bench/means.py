@@ -29,7 +29,9 @@ def unequal_counts(entry: Mapping[str, Any]) -> list[str]:
     for key, number in identical.items():
         alike.setdefault(number, []).append(key)
     return [
-        f"{' and '.join(keys)}: mean over {entry['images'] - number} of {entry['images']} pictures; "
+        f"{' and '.join(keys)}: all {number} pictures are identical (infinite dB)"
+        if number == entry["images"]
+        else f"{' and '.join(keys)}: mean over {entry['images'] - number} of {entry['images']} pictures; "
         f"{number} identical (infinite dB)"
         for number, keys in alike.items()
     ]
