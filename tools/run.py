@@ -56,6 +56,16 @@ Engine = Annotated[
         help="What computes networks; auto: the fastest one installed.",
     ),
 ]
+MaxMegapixels = Annotated[
+    float | None,
+    typer.Option(
+        "--max-megapixels",
+        min=0.0,
+        metavar="N",
+        help="Refuse larger pictures; default: 400, and 4000 where it goes by bands (PNG, JPEG, TIFF; -m that tiles).",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Processor threads; default: all.", show_default=False)
 ]
@@ -133,6 +143,7 @@ def run(
         int | None,
         typer.Option(min=32, help="Side of a tile in pixels; smaller needs less memory.", show_default=False),
     ] = None,
+    max_megapixels: MaxMegapixels = None,
     threads: Threads = None,
 ) -> None:
     """Restore every picture of a folder into another, keeping subfolders.
@@ -175,6 +186,7 @@ def run(
                 looks=LOOKS if html else 0,
                 uncertainty=uncertainty,
                 preview=uncertainty_preview,
+                max_megapixels=max_megapixels,
             )
     except KeyboardInterrupt:
         explain_interrupt(overwrite)

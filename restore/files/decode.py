@@ -50,7 +50,7 @@ def read_picture(path: Path | str, *, max_megapixels: float = 400.0) -> Picture:
         ImageError: missing, not readable, not a picture, damaged, cut off, animated, too large, or of a kind
             that could not be written back alike.
     """
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         return _read(file, max_megapixels)
 
 
@@ -60,15 +60,15 @@ def picture_size(path: Path | str) -> tuple[int, int]:
     Raises:
         ImageError: as :func:`read_picture`, where that shows in the header; any size is accepted.
     """
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         prefix = file.read(HEAD)
         if (foreign := _foreign(file, prefix)) is not None:
             raise ImageError(f"the size of {foreign} is not told by its header alone")
-        return tiff_size(file) if prefix[:4] in TIFF_MAGIC else _open(file, prefix).size
+        return tiff_size(file) if prefix[:4] in TIFF_MAGIC else open_image(file, prefix).size
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """The file, with whatever goes wrong with it as an ImageError that names it."""
     quiet_libraries()
     try:
@@ -101,18 +101,18 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(HEAD)
     length = os.fstat(file.fileno()).st_size
     if (foreign := _foreign(file, prefix)) is not None:
-        return measured(read_foreign(file, foreign, lambda width, height: _check_size(width, height, limit)))
+        return measured(read_foreign(file, foreign, lambda width, height: check_size(width, height, limit)))
     if prefix[:4] in TIFF_MAGIC:
-        _check_size(*tiff_size(file), limit)
+        check_size(*tiff_size(file), limit)
         return measured(read_tiff(file))
     header = pnm16.read_header(file)
     if header and header.largest > 255:
-        _check_size(header.width, header.height, limit)
+        check_size(header.width, header.height, limit)
         mode = "I" if header.kind in ("P2", "P5") else "RGB"
         return Picture(*pnm16.read_pnm16(file, header), format="PPM", mode=mode)
-    image = _open(file, prefix)
+    image = open_image(file, prefix)
     kind = "JPEG" if image.format == "MPO" else str(image.format)
-    _check_size(*image.size, limit)
+    check_size(*image.size, limit)
     if kind == "PNG":
         png16.check_compression(file, length)
     elif kind == "JPEG2000":
@@ -123,7 +123,7 @@ def _read(file: IO[bytes], limit: float) -> Picture:
         check_format(kind, *image.size, length, deep=kind == "PNG" and png16.is_deep(file), single=single)
     if kind != "JPEG" and getattr(image, "is_animated", False):
         raise ImageError("it is animated; expected a still picture", hint="take its frames apart first")
-    return _decode(file, image, kind, streamed)
+    return decode_image(file, image, kind, streamed)
 
 
 def _foreign(file: IO[bytes], prefix: bytes) -> str | None:
@@ -142,7 +142,7 @@ def _is_streamed(image: Image.Image) -> bool:
     return image.size[0] * image.size[1] > STREAMED_PIXELS and not image.info.get("interlace")
 
 
-def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
+def open_image(file: IO[bytes], prefix: bytes) -> Image.Image:
     """Pillow's image, pixels not decoded.
 
     Goes through Pillow's table of formats and not through ``Image.open``, which warns of pictures above a
@@ -172,17 +172,20 @@ def _open(file: IO[bytes], prefix: bytes) -> Image.Image:
     raise ImageError("not a picture of a known kind", hint=f"known: {', '.join(FORMATS)}")
 
 
-def _check_size(width: int, height: int, limit: float) -> None:
+def check_size(width: int, height: int, limit: float) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"the picture has no pixels ({width} x {height})")
     if width * height > limit * 1e6:
         raise ImageError(
             f"{width} x {height} is {width * height / 1e6:.0f} megapixels; expected at most {limit:g}",
-            hint="raise max_megapixels if the file is what it says",
+            hint="if the file is what it says, raise --max-megapixels (in Python max_megapixels=)",
         )
 
 
-def _decode(file: IO[bytes], image: Image.Image, kind: str, streamed: bool) -> Picture:
+def decode_image(
+    file: IO[bytes], image: Image.Image, kind: str, streamed: bool, arrays: Planes | None = None
+) -> Picture:
+    """The picture of an open image; with ``arrays`` those are its planes, and nothing is decoded."""
     told: dict[str, Any] = {"format": kind, "mode": image.mode}
     chunks = png16.read_chunks(file) if kind == "PNG" else {}
     deep = bool(chunks) and chunks[b"IHDR"][8] == 16
@@ -205,7 +208,10 @@ def _decode(file: IO[bytes], image: Image.Image, kind: str, streamed: bool) -> P
     if dpi and min(dpi) > 0:
         told["dpi"] = (float(dpi[0]), float(dpi[1])) if orientation < 5 else (float(dpi[1]), float(dpi[0]))
     icc = image.info.get("icc_profile") or None
-    arrays: Planes
+    if arrays is not None:
+        if orientation != 1:
+            raise ImageError("so large a picture is read only upright", hint="turn it first")
+        return measured(Picture(*arrays, icc=icc, exif=exif, metadata=metadata, **told))
     if streamed:
         arrays = read_planes(file, kind, orientation)
     elif deep:

@@ -23,7 +23,7 @@ from restore.files.picture import Picture
 from restore.files.tiff_write import write_tiff
 
 # Without a `quality`, for pictures that did not come as JPEG: no visible loss.
-_QUALITY = 95
+QUALITY = 95
 _BAND = 1 << 20
 
 
@@ -52,7 +52,7 @@ def write_picture(
         raise UsageError(f"expected quality from 1 to 100, got {quality}")
     try:
         picture.check()
-        fitted = _fit(picture, kind)
+        fitted = fit_picture(picture, kind)
     except ImageError as error:
         raise _refused(path, error.message, error.hint) from None
     with atomic_write(path) as temporary:
@@ -61,7 +61,7 @@ def write_picture(
                 write_tiff(temporary, fitted)
             else:
                 with open_checked(temporary) as file:
-                    _encode(file, fitted, kind, quality, path.suffix.lower())
+                    encode_whole(file, fitted, kind, quality, path.suffix.lower())
         except MemoryError:
             raise
         except Exception as error:
@@ -75,7 +75,7 @@ def _refused(path: Path, reason: str, hint: str | None) -> ImageError:
     return ImageError(f"cannot write {str(path)!r}: {reason}", hint=hint)
 
 
-def _fit(picture: Picture, kind: str) -> Picture:
+def fit_picture(picture: Picture, kind: str) -> Picture:
     """The picture with the depth and channels that ``kind`` holds; its arrays are not changed."""
     holds = FORMATS[kind]
     pixels, alpha, black = picture.pixels, picture.alpha, picture.black
@@ -91,15 +91,15 @@ def _fit(picture: Picture, kind: str) -> Picture:
         holds.depth == "16 grey" and pixels.shape[2] == 1 and alpha is None
     )
     if pixels.dtype == np.uint16 and not holds_deep:
-        pixels = _to_8_bits(pixels)
-        alpha = None if alpha is None else _to_8_bits(alpha)
-        black = None if black is None else _to_8_bits(black)
+        pixels = to_8_bits(pixels)
+        alpha = None if alpha is None else to_8_bits(alpha)
+        black = None if black is None else to_8_bits(black)
     if pixels.shape[2] == 1 and not holds.grey:
         pixels = np.repeat(pixels, 3, axis=2)
     return replace(picture, pixels=pixels, alpha=alpha, black=black, metadata=fit_metadata(picture, kind))
 
 
-def _to_8_bits(plane: np.ndarray) -> np.ndarray:
+def to_8_bits(plane: np.ndarray) -> np.ndarray:
     """floor(x / 257 + 0.5), band by band."""
     out = np.empty(plane.shape, np.uint8)
     rows = max(1, _BAND // plane.shape[1])
@@ -108,9 +108,9 @@ def _to_8_bits(plane: np.ndarray) -> np.ndarray:
     return out
 
 
-def _encode(file: IO[bytes], picture: Picture, kind: str, quality: int | None, suffix: str) -> None:
+def encode_whole(file: IO[bytes], picture: Picture, kind: str, quality: int | None, suffix: str) -> None:
     if kind == "PNG" and picture.pixels.dtype == np.uint16:
-        png16.write_png16(file, _interleave(picture), _png_chunks(picture))
+        png16.write_png16(file, _interleave(picture), png_chunks(picture))
     elif kind == "PPM" and picture.pixels.dtype == np.uint16:
         pnm16.write_pnm16(file, picture.pixels)
     elif kind == "BMP" and picture.alpha is not None:
@@ -185,12 +185,12 @@ def _options(picture: Picture, kind: str, quality: int | None, suffix: str) -> d
         if quality is None and picture.tables:
             options["qtables"] = finest(picture.tables)
         else:
-            options["quality"] = quality or _QUALITY
+            options["quality"] = quality or QUALITY
     elif kind == "WEBP":
-        options |= {"lossless": bool(picture.lossless) and quality is None, "quality": quality or _QUALITY}
+        options |= {"lossless": bool(picture.lossless) and quality is None, "quality": quality or QUALITY}
         options["exact"] = True  # keeps colours under transparent pixels
     elif kind == "AVIF":
-        options |= {"quality": quality or _QUALITY, "subsampling": "4:4:4"}
+        options |= {"quality": quality or QUALITY, "subsampling": "4:4:4"}
     elif kind == "JPEG2000":
         options["no_jp2"] = suffix in (".j2k", ".j2c", ".jpc")
     return options
@@ -206,7 +206,7 @@ def _takes_exif(exif: bytes, kind: str) -> bool:
     return holds_exif(exif, kind)
 
 
-def _png_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
+def png_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
     chunks = list(picture.colour_chunks)
     if picture.icc:
         # A profile and an sRGB chunk exclude each other (PNG, 11.3.2.3).

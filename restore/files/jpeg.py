@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Callable
 from typing import IO
 
 import numpy as np
@@ -57,16 +58,25 @@ def check_complete(file: IO[bytes], pixels: np.ndarray, orientation: int) -> Non
     Raises:
         ImageError: the data ends early.
     """
-    last = lying(pixels, orientation)[-1, -1].astype(np.int16)
+    rows = lying(pixels, orientation)
+    check_end(file, rows[-1, -1], lambda top, count: rows[top : top + count])
+
+
+def check_end(file: IO[bytes], last: np.ndarray, rows: Callable[[int, int], np.ndarray]) -> None:
+    """:func:`check_complete` by the last pixel, as it lies in the file, and ``rows(top, count)`` that were decoded.
+
+    Raises:
+        ImageError: the data ends early.
+    """
     # A little off, as chroma is smoothed over the edge of the part that is there.
-    if int(np.abs(last - 128).max()) > 4:
+    if int(np.abs(last.astype(np.int16) - 128).max()) > 4:
         return
     file.seek(0)
     data = file.read()
     end = data.rfind(b"\xff\xd9")
     probe = data[:end] + b"\x55" * 64 + data[end:]
     del data
-    if not equal_rows(probe, "JPEG", lying(pixels, orientation)):
+    if not equal_rows(probe, "JPEG", rows):
         raise ImageError("the picture data ends early", hint="copy the file again from where it came")
 
 

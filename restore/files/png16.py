@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import cv2
@@ -87,10 +87,14 @@ def check_pixel_chunks(file: IO[bytes]) -> None:
         if name != b"IDAT":
             file.seek(size + 4, 1)
             continue
-        body, checksum = file.read(size), file.read(4)
-        if len(body) < size:
-            raise ImageError("the file is cut off", hint=_AGAIN)
-        if checksum and checksum != struct.pack(">I", zlib.crc32(head[4:] + body)):
+        found = zlib.crc32(head[4:])
+        for left in range(size, 0, -_BAND_BYTES):
+            body = file.read(min(left, _BAND_BYTES))
+            if len(body) < min(left, _BAND_BYTES):
+                raise ImageError("the file is cut off", hint=_AGAIN)
+            found = zlib.crc32(body, found)
+        checksum = file.read(4)
+        if checksum and checksum != struct.pack(">I", found):
             raise ImageError("the file is damaged (a checksum does not match)", hint=_AGAIN)
 
 
@@ -166,22 +170,38 @@ def _essential(file: IO[bytes]) -> bytes:
 
 
 def write_png16(file: IO[bytes], array: np.ndarray, chunks: list[tuple[bytes, bytes]]) -> None:
-    """Writes uint16 ``H x W x C``, C = 1 (grey), 2 (grey, alpha), 3 or 4, with ``chunks`` before the pixels.
+    """Writes uint16 ``H x W x C``, C = 1 (grey), 2 (grey, alpha), 3 or 4, with ``chunks`` before the pixels."""
+    for part in png_parts([array], array.shape, array.dtype, chunks):
+        file.write(part)
 
-    Each row takes the filter whose residuals have the smallest sum. Memory is bounded by a band of rows.
+
+def png_parts(
+    bands: Iterable[np.ndarray],
+    shape: tuple[int, int, int],
+    dtype: np.dtype,
+    chunks: list[tuple[bytes, bytes]],
+    *,
+    level: int = 6,
+) -> Iterator[bytes]:
+    """A PNG of ``shape`` (height, width, C = 1 to 4) and ``dtype`` (uint8 or uint16) from bands of its rows.
+
+    Each row takes the filter whose residuals have the smallest sum. Memory is bounded by a band.
+
+    Args:
+        level: of deflate; 0 neither filters nor compresses.
     """
-    height, width, channels = array.shape
+    height, width, channels = shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    file.write(SIGNATURE)
-    _put(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
+    yield SIGNATURE
+    yield _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, colour_type, 0, 0, 0))
     for name, body in chunks:
-        _put(file, name, body)
-    squeeze = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
-    for rows in _filtered(array):
+        yield _chunk(name, body)
+    squeeze = zlib.compressobj(level, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+    for rows in _filtered(bands, width * channels, channels * dtype.itemsize, plain=level == 0):
         if data := squeeze.compress(rows):
-            _put(file, b"IDAT", data)
-    _put(file, b"IDAT", squeeze.flush())
-    _put(file, b"IEND", b"")
+            yield _chunk(b"IDAT", data)
+    yield _chunk(b"IDAT", squeeze.flush())
+    yield _chunk(b"IEND", b"")
 
 
 def insert_chunks(file: IO[bytes], png: memoryview, chunks: list[tuple[bytes, bytes]]) -> None:
@@ -204,17 +224,23 @@ def dpi_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
 
 
 def _put(file: IO[bytes], name: bytes, body: bytes) -> None:
-    file.write(struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)))
+    file.write(_chunk(name, body))
 
 
-def _filtered(array: np.ndarray) -> Iterator[bytes]:
-    """The rows band by band, each with the number of its filter before it."""
-    height, width, channels = array.shape
-    step = 2 * channels
-    above = np.zeros((1, width * step), np.uint8)
-    rows = max(1, _BAND_BYTES // (width * step))
-    for top in range(0, height, rows):
-        raw = array[top : top + rows].astype(">u2").reshape(-1, width * channels).view(np.uint8)
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def _filtered(bands: Iterable[np.ndarray], samples: int, step: int, *, plain: bool) -> Iterator[bytes]:
+    """The rows of ``samples`` values, ``step`` bytes a pixel, each with the number of its filter before it."""
+    above: np.ndarray = np.zeros((1, 1), np.uint8)
+    for array in _cut(bands):
+        raw = np.ascontiguousarray(array).reshape(len(array), samples)
+        raw = raw.astype(">u2").view(np.uint8) if raw.dtype == np.uint16 else raw
+        if plain:
+            yield np.pad(raw, ((0, 0), (1, 0))).tobytes()
+            continue
+        above = above if above.shape[1] == raw.shape[1] else np.zeros((1, raw.shape[1]), np.uint8)
         up = np.concatenate([above, raw[:-1]])
         left = np.pad(raw[:, :-step], ((0, 0), (step, 0)))
         corner = np.pad(up[:, :-step], ((0, 0), (step, 0)))
@@ -223,6 +249,14 @@ def _filtered(array: np.ndarray) -> Iterator[bytes]:
         kinds = np.array([1, 2, 4], np.uint8)[best]
         yield np.concatenate([kinds[:, None], residuals[best, np.arange(len(raw))]], 1).tobytes()
         above = raw[-1:]
+
+
+def _cut(bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same rows in bands of about two megabytes."""
+    for band in bands:
+        rows = max(1, _BAND_BYTES // max(1, band[0].nbytes))
+        for top in range(0, len(band), rows):
+            yield band[top : top + rows]
 
 
 def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ Its decoders give the same values as those of Pillow and tifffile, which read wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class Rows:
         if isinstance(file, bytes):
             self._source = vips.Source.new_from_memory(file)
         else:
-            file.seek(0)
-            self._source = vips.Source.new_from_descriptor(file.fileno())
+            self._places = _Places(file)
+            self._source = self._places.source
         load = getattr(vips.Image, _LOADERS[kind])
         self._image = _in_words(lambda: load(self._source, access="sequential", fail_on="truncated"))
         self._region = vips.Region.new(self._image)
@@ -97,16 +98,37 @@ def read_planes(file: IO[bytes], kind: str, orientation: int) -> Planes:
     return (pixels, None, fourth) if rows.fourth == "black" else (pixels, fourth, None)
 
 
-def equal_rows(file: IO[bytes] | bytes, kind: str, lying: np.ndarray) -> bool:
-    """Whether a file has these pixels (``H x W x C``, as they lie in it), alpha and black left aside."""
+def equal_rows(file: IO[bytes] | bytes, kind: str, expected: Callable[[int, int], np.ndarray]) -> bool:
+    """Whether a file has the pixels ``expected(top, count)`` (as they lie in it), alpha and black left aside."""
     rows = Rows(file, kind)
     for top, values in rows.bands():
         colours = values[:, :, : rows.channels]
         if rows.fourth == "black":
             colours = 255 - colours
-        if not np.array_equal(lying[top : top + len(values)], colours):
+        if not np.array_equal(expected(top, len(values)), colours):
             return False
     return True
+
+
+class _Places:
+    """A file as a source for libvips that leaves the position of its descriptor alone: buffers rely on it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._descriptor = file.fileno()
+        self._at = 0
+        self._size = os.fstat(self._descriptor).st_size
+        self.source: Any = _vips().SourceCustom()
+        self.source.on_read(self._read)
+        self.source.on_seek(self._seek)
+
+    def _read(self, size: int) -> bytes:
+        data = os.pread(self._descriptor, size, self._at)
+        self._at += len(data)
+        return data
+
+    def _seek(self, offset: int, whence: int) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
 
 
 def _vips() -> Any:

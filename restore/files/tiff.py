@@ -82,8 +82,8 @@ def is_raw(file: IO[bytes]) -> bool:
         return False  # whatever is wrong with it, reading it says so
 
 
-def read_tiff(file: IO[bytes]) -> Picture:
-    """The picture of a file that passed :func:`tiff_size`.
+def read_tiff(file: IO[bytes], arrays: Planes | None = None) -> Picture:
+    """The picture of a file that passed :func:`tiff_size`; with ``arrays`` those are its planes.
 
     float16 and float64 become float32; white-is-zero grey is turned over; premultiplied alpha is divided out.
 
@@ -116,7 +116,14 @@ def read_tiff(file: IO[bytes]) -> Picture:
         orientation = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
         icc = page.tags.valueof(_ICC)
         white = 1.0
-        if mode := _streamed_mode(page, extras):
+        mode = _streamed_mode(page, extras, above=STREAMED_PIXELS if arrays is None else 0)
+        if arrays is not None:
+            if not mode or orientation != 1:
+                raise ImageError(
+                    "so large a TIFF is read only upright, in grey or RGB of 8 or 16 bits, without alpha",
+                    hint="convert it first",
+                )
+        elif mode:
             arrays = read_planes(file, "TIFF", orientation)
         elif page.bitspersample <= 8:
             single = page.samplesperpixel == 1
@@ -148,12 +155,14 @@ def read_tiff(file: IO[bytes]) -> Picture:
     )
 
 
-def _streamed_mode(page: tifffile.TiffPage, extras: list[int]) -> str:
+def _streamed_mode(page: tifffile.TiffPage, extras: list[int], *, above: int) -> str:
     """Pillow's name for a large page that libvips reads just as the others do, else nothing."""
     plain = {_GREY: ("L", "I;16"), _RGB: ("RGB", "RGB")}.get(int(page.photometric))
-    if plain is None or page.imagewidth * page.imagelength <= STREAMED_PIXELS or _PREMULTIPLIED in extras:
+    if plain is None or page.imagewidth * page.imagelength <= above or _PREMULTIPLIED in extras:
         return ""
     kinds = (np.dtype(np.uint8), np.dtype(np.uint16))
+    if page.samplesperpixel != _COLOURS[int(page.photometric)] + len(extras):
+        return ""
     if page.dtype not in kinds or page.bitspersample != 8 * page.dtype.itemsize or page.planarconfig != 1:
         return ""
     alpha = "A" if extras and page.dtype == np.uint8 else ""

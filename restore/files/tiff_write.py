@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -26,24 +27,29 @@ def write_tiff(path: Path, picture: Picture) -> None:
     kind = (
         "separated" if picture.black is not None else "rgb" if picture.pixels.shape[2] == 3 else "minisblack"
     )
-    tags = extra_tags(picture.exif, picture.metadata, picture.size)
     if picture.white != 1.0:
         array = array * np.float32(picture.white)
-        tags.append((LARGEST_SAMPLE, "f", 1, picture.white, True))
-    resolution, unit = resolution_of(picture.dpi, picture.metadata, picture.size)
+    planar = "contig" if array.ndim == 3 else None
+    options = tiff_options(picture, picture.size)
     tifffile.imwrite(
-        path,
-        array,
-        photometric=kind,
-        planarconfig="contig" if array.ndim == 3 else None,
-        extrasamples=extra or None,
-        compression="zlib",
-        predictor=array.dtype.kind == "u",  # the floating predictor needs an optional package
-        iccprofile=picture.icc,
-        resolution=resolution,
-        resolutionunit=unit,
-        metadata=None,
-        software=False,
-        extratags=tags,
+        path, array, photometric=kind, planarconfig=planar, extrasamples=extra or None, **options
     )
     append_directories(path, picture.exif)
+
+
+def tiff_options(picture: Picture, size: tuple[int, int]) -> dict[str, Any]:
+    """What tifffile is told of a picture of ``size`` beside its samples' layout."""
+    tags = extra_tags(picture.exif, picture.metadata, size)
+    if picture.white != 1.0:
+        tags.append((LARGEST_SAMPLE, "f", 1, picture.white, True))
+    resolution, unit = resolution_of(picture.dpi, picture.metadata, size)
+    return {
+        "compression": "zlib",
+        "predictor": picture.pixels.dtype.kind == "u",  # the floating predictor needs an optional package
+        "iccprofile": picture.icc,
+        "resolution": resolution,
+        "resolutionunit": unit,
+        "metadata": None,
+        "software": False,
+        "extratags": tags,
+    }

@@ -11,6 +11,7 @@ import numpy as np
 
 from restore.errors import ImageError, UsageError
 from restore.folder.masks import Masks
+from restore.folder.pending import Pending
 from restore.folder.plan import Job, PathLike, in_shard, parse_shard, plan
 from restore.folder.planes import blend, change_planes, same_pixels
 from restore.folder.result import FolderResult, OnEvent
@@ -45,6 +46,7 @@ def restore_folder(
     looks: int = 0,
     uncertainty: PathLike | None = None,
     preview: bool = False,
+    max_megapixels: float | None = None,
 ) -> FolderResult:
     """Restores the pictures of ``source`` (a folder, a picture, or several) into ``out``, keeping subfolders.
 
@@ -72,6 +74,8 @@ def restore_folder(
         uncertainty: a folder for maps of the half-width of 90 % intervals (:mod:`restore.folder.uncertainty`);
             costs four more restorations per picture.
         preview: beside each map a coloured picture of it.
+        max_megapixels: larger pictures are refused by their header. None: 400, and 4000 for what is restored by
+            bands: PNG, JPEG and TIFF above 400 megapixels, by restorers that work in tiles, never whole in memory.
         looks: of so many pictures, evenly spread, before and after are kept small in ``looks``.
 
     Raises:
@@ -83,6 +87,7 @@ def restore_folder(
     planned = plan(source, out, format=format)
     jobs = planned.jobs
 
+    from restore.files.large import Large, read_any
     from restore.restorers import load
 
     restorer = load(model, device=device, precision=precision, engine=engine, tile=tile, operator=operator)
@@ -117,8 +122,37 @@ def restore_folder(
     shown: dict[str, Comparison] = {}
     wanted = spread([job.file for job in jobs if in_shard(job.file, part)], looks)
 
-    def work(job: Job, picture: Picture, progress: Progress) -> tuple[Picture | None, Any]:
+    def as_it_came(job: Job) -> bool:
+        return format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
+
+    def by_bands(job: Job, picture: Large, own: Restorer, progress: Progress) -> Pending | None:
+        from restore.files import format_named
+        from restore.folder.bands import restore_large
+
+        kind = picture.kind if format in (None, "keep") else format_named(str(format))
+        pending, changed = restore_large(
+            picture,
+            Path(out) / job.output,
+            own,
+            kind=kind,
+            quality=quality,
+            strength=strength,
+            progress=progress,
+        )
+        if changed or not as_it_came(job):
+            return pending
+        pending.discard()
+        return None
+
+    def read(job: Job) -> Any:
+        return read_any(job.source, max_megapixels)
+
+    def work(job: Job, picture: Any, progress: Progress) -> tuple[Picture | Pending | None, Any]:
         own = restorer.of(job.file)
+        if isinstance(picture, Large):
+            if masks is not None or maps is not None:
+                raise ImageError("masks and maps are not made for pictures of this size")
+            return by_bands(job, picture, own, progress), None
         judged = find(picture, own)
         missing = None if masks is None else masks.of(job.file)
         made = restore_picture(
@@ -128,13 +162,10 @@ def restore_folder(
             maps.write(job.output, picture)
         if job.file in wanted:
             shown[job.file] = before_and_after(job.file, picture, made, judged)
-        as_it_came = (
-            format in (None, "keep") and quality is None and Path(job.output).suffix == job.source.suffix
-        )
         record: dict[str, Any] = {} if judged is None else dict(judged.to_json())
         if own.diagnostics:
             record["diagnostics"] = own.diagnostics
-        return (None if as_it_came and same_pixels(picture, made) else made), record or None
+        return (None if as_it_came(job) and same_pixels(picture, made) else made), record or None
 
     result = run(
         jobs,
@@ -148,6 +179,7 @@ def restore_folder(
         shard=part,
         dry_run=dry_run,
         on_event=on_event,
+        read=read,
     )
     result.others, result.earlier = planned.others, planned.earlier
     done = {outcome.file for outcome in result.done}

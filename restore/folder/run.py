@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from restore.errors import ImageError, RestoreError, UsageError, hint_for
 from restore.folder.flow import BOUND, Item, flow
 from restore.folder.manifest import Manifest
+from restore.folder.pending import Pending
 from restore.folder.plan import Job, PathLike, in_shard, listed
 from restore.folder.presence import Presence, remove_leftovers
 from restore.folder.result import Event, FolderResult, OnEvent, Outcome
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Progress = Callable[[float], None]
+
 # What is done to one picture: (job, picture, progress) -> the picture to write and a record for the manifest, whose
 # "diagnostics", if it has any, go to the outcome too.
 # None instead of a picture: nothing is changed, the file itself is copied.
-Work = Callable[[Job, "Picture", Progress], "tuple[Picture | None, Any]"]
+Work = Callable[[Job, "Picture", Progress], "tuple[Picture | Pending | None, Any]"]
 
 
 def run(
@@ -52,6 +54,7 @@ def run(
     dry_run: bool = False,
     at_end: Callable[[Manifest], None] | None = None,
     on_event: OnEvent | None = None,
+    read: Callable[[Job], Any] | None = None,
 ) -> FolderResult:
     """Does ``work`` to each picture of the shard that is not finished, and writes the results below ``out``.
 
@@ -59,6 +62,7 @@ def run(
         settings: everything the results depend on, JSON-able; a folder keeps to one.
         factor: memory held per picture, in units of the picture as 8-bit RGB.
         at_end: called with the manifest when no more is written, also after an interrupt; not in a dry run.
+        read: gives what ``work`` gets as the picture; None: :func:`restore.files.read_picture`.
         overwrite: does everything again, also where the settings differ or somebody else's file is in the
             way.
 
@@ -110,7 +114,7 @@ def run(
             kept = stack.pop_all()
         with kept:
             try:
-                _Run(base, manifest, work, format, quality, tell, result).all(todo, factor)
+                _Run(base, manifest, work, format, quality, tell, result).all(todo, factor, read)
             finally:
                 if at_end is not None:
                     at_end(manifest)
@@ -150,31 +154,31 @@ class _Run:
         self.format = None if format == "keep" else format
         self.quality = quality
 
-    def all(self, jobs: Sequence[Job], factor: float) -> None:
+    def all(self, jobs: Sequence[Job], factor: float, read: Callable[[Job], Any] | None) -> None:
 
         flow(
             jobs,
             weigh=lambda job: factor * megapixels(job.source),
-            read=self.read,
+            read=lambda job: self.read(job, read),
             work=self.work,
             write=self.write,
             failed=self.failed,
             bound=BOUND,
         )
 
-    def read(self, job: Job) -> Picture:
+    def read(self, job: Job, read: Callable[[Job], Any] | None) -> Any:
         """The picture, if it is of a kind that can be written as it is asked for."""
         from restore.files import FOREIGN, read_picture
 
-        picture = read_picture(job.source)
-        if self.format is None and picture.format in FOREIGN:
+        picture = read(job) if read is not None else read_picture(job.source)
+        if self.format is None and getattr(picture, "format", "") in FOREIGN:
             raise ImageError(f"{picture.format} is read, but not written", hint="--format png, tiff or jpeg")
         return picture
 
-    def work(self, item: Item) -> tuple[Picture | None, Any, Outcome]:
+    def work(self, item: Item) -> tuple[Picture | Pending | None, Any, Outcome]:
         job = item.job
         picture = item.take()
-        height, width = picture.pixels.shape[:2]
+        width, height = picture.size
         began = time.perf_counter()
 
         def progress(fraction: float) -> None:
@@ -205,7 +209,9 @@ class _Run:
         path = self.base / job.output
         path.parent.mkdir(parents=True, exist_ok=True)
         self.manifest.begin(job, record)
-        if picture is None:
+        if isinstance(picture, Pending):
+            picture.commit()
+        elif picture is None:
             with atomic_write(path) as temporary:
                 shutil.copyfile(job.source, temporary)
         else:

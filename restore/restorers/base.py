@@ -25,7 +25,7 @@ from restore.restorers.interval import (
 from restore.restorers.mask import with_mask
 from restore.restorers.module import RestorerModule
 from restore.restorers.spec import RestorerSpec
-from restore.tiling import Read, run_tiled
+from restore.tiling import WHOLE, Read, run_tiled
 from restore.version import __version__
 
 TILE = 1024
@@ -165,6 +165,40 @@ class Restorer(ABC):
 
         self._run(self._reader(read, mask, h, w), write, h, w, progress)
         return out
+
+    @torch.inference_mode()
+    def restore_by_windows(
+        self,
+        read: Callable[[int, int, int, int], np.ndarray],
+        write: Callable[[int, int, np.ndarray], None],
+        *,
+        height: int,
+        width: int,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """:meth:`restore_pixels` of a picture that is nowhere whole in memory.
+
+        Args:
+            read: ``read(top, bottom, left, right)`` gives that part, ``h x w x C``.
+            write: ``write(top, left, part)`` takes a finished part, of the dtype that was read; row by row of windows.
+
+        Raises:
+            UsageError: a restorer that has to hold the whole picture.
+        """
+        own = type(self).restore_pixels is not Restorer.restore_pixels
+        if own or self.memory or self.tile >= WHOLE or self.spec.mask or self.spec.scale != 1:
+            raise UsageError(
+                f"{self.name} has to hold the whole picture, which is too large for that",
+                hint="name a restorer that works in tiles and keeps the size: -m denoise, dejpeg, median, nlm",
+            )
+        dtype = read(0, 1, 0, 1).dtype
+        self._run(
+            lambda *place: array_to_tensor(read(*place)).to(self.device),
+            lambda top, left, y: write(top, left, tensor_to_array(y, dtype)),
+            height,
+            width,
+            progress,
+        )
 
     @property
     def identity(self) -> str:
