@@ -243,4 +243,4 @@ def test_every_file_is_written_whole_or_not_at_all():
     files += [p for folder in ("models", "degradations", "tools") for p in (root / folder).rglob("*.py")]
     assert len(files) > 100
     found = [f"{p}: {m.group()}" for p in files for m in direct.finditer(p.read_text())]
-    assert not found
+    assert not found, "write through restore.files.write_file or atomic_file"

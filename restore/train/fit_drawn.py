@@ -16,7 +16,7 @@ from restore.data.library import read_rgb8, shrink_to
 from restore.diagnosis.drawn_features import NAMES, measure_features
 from restore.diagnosis.measure_drawn import FAR, FILE, Classifier
 from restore.diagnosis.sample import take_sample
-from restore.files import find_pictures
+from restore.files import atomic_file, find_pictures, write_file
 from restore.train.drawn_examples import drawing_example, photograph_example
 
 _LONG_SIDE = 1600
@@ -35,10 +35,9 @@ class Examples:
     numbers: list[int] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Written beside and renamed, so that a stop leaves the older file."""
-        beside = path.with_suffix(".part.npz")
-        np.savez(beside, features=np.array(self.features), drawn=self.drawn, numbers=self.numbers)
-        beside.replace(path)
+        """Written whole or not at all, so that a stop leaves the older file."""
+        with atomic_file(path) as file:
+            np.savez(file, features=np.array(self.features), drawn=self.drawn, numbers=self.numbers)
 
 
 def measure_examples(
@@ -149,7 +148,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     record = {key: v.tolist() if isinstance(v, np.ndarray) else v for key, v in vars(classifier).items()}
     page = {"protocol": _PROTOCOL, **scores, "features": list(NAMES), "classifier": record}
-    args.out.write_text(json.dumps(page, separators=(",", ":")) + "\n")
+    write_file(args.out, json.dumps(page, separators=(",", ":")) + "\n")
     print(json.dumps(scores))
     return 0
 
