@@ -6,7 +6,6 @@ weights that are not at hand are an error that names the file.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import UsageError, WeightsError, unknown
+from restore.models.safetensors_file import check_finite
+from restore.models.torch_file import read_torch_file
+from restore.models.weights import first_line
 
 VGG_FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -104,11 +106,12 @@ def _vgg(name: str, end: int, skip: tuple[int, ...], stride: int) -> Callable[[s
         with torch.device("meta"):  # no time is spent on values that are replaced
             features = getattr(torchvision.models, name)().features
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_torch_file(path)
             own = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
             features.load_state_dict(own, assign=True)
-        except (RuntimeError, ValueError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-            raise WeightsError(f"{path} does not hold weights of {name}: {error}") from error
+            check_finite(own, where=str(path))
+        except (WeightsError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise WeightsError(f"{path} does not hold weights of {name}: {first_line(error)}") from error
         layers = [layer for i, layer in enumerate(features[:end]) if i not in skip]
         for layer in layers:
             if isinstance(layer, nn.ReLU):

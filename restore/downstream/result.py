@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from restore.downstream.restoring import Restoring
 from restore.downstream.settings import Settings
 from restore.downstream.verdict import ORDER, Verdict, meets, worst
 from restore.errors import UsageError
+from restore.files.bounded import parse_json, read_text
 from restore.report import Column, markdown_table
 from restore.report.environment import environment
 
@@ -191,11 +191,11 @@ def load_earlier(path: Path) -> dict[str, Any]:
         UsageError: missing, not a judgement, or of another major schema.
     """
     try:
-        held = json.loads(path.read_text())
+        held = parse_json(read_text(path, error=UsageError, what="the judgement"))
         version = str(held["schema_version"])
         if not all(e["decision"] in ORDER for e in held["verdicts"]):
             raise ValueError("unknown decisions")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"cannot read the judgement {path}: {error}", hint="a file of --json") from None
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise UsageError(f"{path} has schema {version}, expected {SCHEMA_VERSION}")

@@ -11,7 +11,7 @@ That promise holds for pictures like the calibration's and degradations that wer
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import UsageError, WeightsError, did_you_mean
+from restore.files.bounded import parse_json, read_text
 
 SCHEMA = 1
 # The picture itself and its mirror images; the first is the one that is returned.
@@ -88,7 +89,8 @@ def read_calibration(path: Path, *, identity: str, restorer: str) -> Calibration
     """
     again = "python -m restore.bench.tables.coverage makes one for these weights"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        path.stat()
+        data = parse_json(read_text(path, error=WeightsError, what="the intervals"))
     except OSError:
         raise WeightsError(
             f"{restorer} has no calibrated intervals ({path} is missing)", hint=again
@@ -101,9 +103,14 @@ def read_calibration(path: Path, *, identity: str, restorer: str) -> Calibration
         made = Calibration(
             data["restorer"], data["identity"], tuple(data["coefficients"]), data["scales"], data["about"]
         )
+        if not all(isinstance(c, int | float) and math.isfinite(c) for c in made.coefficients):
+            raise ValueError("expected coefficients that are finite numbers")
+        rows = [*made.scales.values()]
+        if not all(isinstance(v, int | float) and math.isfinite(v) for row in rows for v in row.values()):
+            raise ValueError("expected scales that are finite numbers")
         if len(made.coefficients) != COEFFICIENTS:
             raise ValueError(f"expected {COEFFICIENTS} coefficients, got {len(made.coefficients)}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} is no calibration: {error}", hint=again) from error
     if made.identity != identity:
         raise WeightsError(

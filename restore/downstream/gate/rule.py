@@ -19,6 +19,7 @@ from restore.downstream.gate.features import FEATURES
 from restore.downstream.statistics.bounds import upper_bound
 from restore.errors import UsageError
 from restore.files import write_file
+from restore.files.bounded import parse_json, read_text
 
 SCHEMA = 1
 # Weights below and above which the picture counts as passed and as restored; between them both are blended.
@@ -75,11 +76,14 @@ class GateRule:
             UsageError: missing, or not such a file.
         """
         try:
-            held = json.loads(path.read_text())
+            held = parse_json(read_text(path, error=UsageError, what="the gate"))
             if held.pop("schema") != SCHEMA or held.pop("features") != list(FEATURES):
                 raise ValueError("another schema or other features")
-            return GateRule(**held)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            made = GateRule(**held)
+            made.score(torch.zeros(1, len(FEATURES)))
+            float(made.shift)
+            return made
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError) as error:
             raise UsageError(f"cannot read the gate {path}: {error}") from None
 
 
