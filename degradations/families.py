@@ -46,13 +46,16 @@ BRINGS: Mapping[str, tuple[str, ...]] = {
     "snow": ("haze",),
     "haze": ("lowlight",),
     "raindrop": ("blur",),
+    "print": ("noise", "blur", "jpeg", "damage", "lowlight", "haze"),
+    "moire": ("noise",),
 }
 
 
 def physical_order(families: Sequence[str]) -> list[str]:
     """Families in the order in which a picture meets them: from the scene to the shelf."""
     places = list(PLACES)
-    return sorted(families, key=lambda f: places.index(place_of(FAMILIES[f][0].partition(":")[0])))
+    first = {**WIDE_FAMILIES, **FAMILIES}
+    return sorted(families, key=lambda f: places.index(place_of(first[f][0].partition(":")[0])))
 
 
 def family_of(record: Mapping[str, Any]) -> str | None:

@@ -14,13 +14,13 @@ from restore.models.budget import building
 from restore.models.curve import CurveNet
 from restore.models.deconv_cnn import DeconvCNN
 from restore.models.deconvolve import DeconvolveNet
+from restore.models.degradation_classifier import DegradationClassifier
 from restore.models.dncnn import DnCNN
 from restore.models.enlighten import EnlightenGenerator
 from restore.models.ffdnet import FFDNet
 from restore.models.finder import Finder
 from restore.models.heal import HealNet
 from restore.models.inpaint import FillNet
-from restore.models.looker import Looker
 from restore.models.medium import MediumNet
 from restore.models.mlp import PatchMLP
 from restore.models.nafnet import NAFNet
@@ -33,6 +33,7 @@ from restore.models.sr import SRNet
 from restore.models.srcnn import SRCNN
 from restore.models.stylegan2 import StyleGAN2
 from restore.models.stylegan2_discriminator import StyleGAN2Discriminator
+from restore.models.treatment_gain import TreatmentGain
 from restore.models.vdsr import VDSR
 from restore.models.wavemix import WaveMix
 from restore.models.weights import first_line, load_into, read_description, read_weights
@@ -56,8 +57,9 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "enlighten": EnlightenGenerator,
     "stylegan2": StyleGAN2,
     "stylegan2-discriminator": StyleGAN2Discriminator,
-    "looker": Looker,
     "worth": Worth,
+    "degradation-classifier": DegradationClassifier,
+    "treatment-gain": TreatmentGain,
     "curve": CurveNet,
     "pyramid": PyramidGenerator,
     "mlp": PatchMLP,
@@ -114,7 +116,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "derain": Shipped(
         "derain",
-        "0d8bb1c1b72b7ea9c2ec37cc3e50bc18844cd0d04517480751312e2abdde5684",
+        "b1a17318fedd8aebba8a5f235b1c48f988174e8211eef4bbd408b4e9d09a0866",
         "streaks of rain, and the veil that distant drops make",
         shared="weather",
     ),
@@ -125,7 +127,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "desnow": Shipped(
         "desnow",
-        "0d8bb1c1b72b7ea9c2ec37cc3e50bc18844cd0d04517480751312e2abdde5684",
+        "b1a17318fedd8aebba8a5f235b1c48f988174e8211eef4bbd408b4e9d09a0866",
         "falling snow, near and far",
         shared="weather",
     ),
@@ -184,15 +186,20 @@ SHIPPED: dict[str, Shipped] = {
         "3f3896ee8e3616379ee67d98eacce00aa88ca50e584e2bcef30318016dfe6a23",
         "whether what was found on a photograph is worth filling; asked by oldphoto",
     ),
+    "degradation-classifier": Shipped(
+        "estimate",
+        "94bd8725f8d45f959b636abf2c86ac4a370f2d728f2c04e261c2e177be598769",
+        "which degradations a picture shows; asked by auto and diagnose",
+    ),
+    "treatment-gain": Shipped(
+        "estimate",
+        "76fbca9c29aa63207fa0ce832c32ac169b31cbebde695ba3a05bd0ed02304364",
+        "what each treatment would bring a picture; asked by auto",
+    ),
     "marks": Shipped(
         "estimate",
         "e5e38beb26a7ab03b4d38aa4377476afe86bcb5df06f2d8ee2bff3ae34df38f1",
         "where scratches, dust and folds lie on a photograph; asked by oldphoto and auto",
-    ),
-    "looker": Shipped(
-        "estimate",
-        "0ee75151b28d06f2d902c664d0de3ff6de190b3fa775fd0128af99b0d13cfacb",
-        "what is wrong with a picture, and how badly; asked by auto",
     ),
 }
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from restore.errors import WeightsError
 from restore.files.bounded import open_regular, parse_json
+from restore.models.int8 import unpack_int8
 from restore.models.safetensors_file import MOST_BYTES, Header, read_header, read_tensors
 
 SCHEMA = 1
@@ -35,7 +36,10 @@ def save_weights(
 
     from restore.files import write_file
 
-    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
+    tensors = {
+        k: (v.detach().to("cpu", dtype) if v.is_floating_point() else v).contiguous()
+        for k, v in state.items()
+    }
     data = save(tensors, metadata={"restore": json.dumps({"schema": SCHEMA, **meta}, sort_keys=True)})
     write_file(path, data)
     return hashlib.sha256(data).hexdigest()
@@ -58,7 +62,7 @@ def read_weights(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Te
             f"weights {path} are damaged: expected SHA-256 {sha256[:12]}..., got {found[:12]}...",
             hint="reinstall restore-kit",
         )
-    return {key: value.float() for key, value in read_tensors(path).items()}, {**header, "sha256": found}
+    return unpack_int8(read_tensors(path)), {**header, "sha256": found}
 
 
 def read_description(path: Path) -> tuple[dict[str, Any], Header]:

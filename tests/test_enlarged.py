@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 import restore
+from restore.diagnosis.policy import enlarged_by
 from restore.errors import UsageError
 from restore.metrics import psnr
 from restore.resample import imresize
-from restore.restorers.auto import decide
 from restore.restorers.enlarged import shrunk
-from restore.restorers.findings import Finding
-from restore.restorers.look import look
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -40,12 +38,11 @@ def test_enlarged_pictures_gain_and_windows_equal_the_whole(back: str, photo_ten
     assert grey.shape == (5, 7) and abs(int(grey[2, 3]) - 90) <= 2
 
 
-def test_auto_says_how_much_and_does_it(photo_tensor: Tensor) -> None:
+def test_an_enlargement_is_measured(photo_tensor: Tensor) -> None:
     y, _ = restore.degrade(photo_tensor, "low-resolution:factor=4,back=nearest", seed=0)
-    found = {f.name: f for f in look(lambda t, b, le, r: y[..., t:b, le:r], *y.shape[-2:], device=y.device)}
-    assert found["downsampled"].unit == "scale" and found["downsampled"].value in (3, 4)
-    judged = decide([Finding("downsampled", 3.0, 0.99, 3.0, "scale")], there={"re-enlarge"})
-    assert judged.actions == ("re-enlarge:scale=3",)
+    measured = restore.diagnose(y)["enlargement"]
+    assert measured.unit == "times" and measured.upper > 2
+    assert [enlarged_by(s) for s in (0.5, 4.0, 5.0)] == [2, 3, 4]
 
 
 def test_other_scales_are_refused() -> None:

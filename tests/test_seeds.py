@@ -21,7 +21,7 @@ from restore.inverse.deep_image_prior import deep_image_prior
 from restore.inverse.gan.draws import Draws
 from restore.inverse.gan.train_encoder import train_base_encoder, train_style_encoder
 from restore.models.stylegan2 import StyleGAN2
-from restore.train.findings import findings_maker
+from restore.train.diagnosis.pool import draw_sample
 from restore.train.generators import ada
 from restore.train.generators.diffaugment import diff_augment
 from restore.train.generators.run import new_duel
@@ -82,9 +82,8 @@ def by_paired(seed: int) -> Any:
     return batch_maker(config, pictures(), CPU)(1)
 
 
-def by_findings(seed: int) -> Any:
-    config = tiny(step="findings", seed=seed, conditions=["noise", "jpeg", "haze"], clean_share=0.0)
-    return findings_maker(config, pictures(96), CPU)(1)
+def by_pool(seed: int) -> Any:
+    return [torch.from_numpy(draw_sample(pictures(96), seed=seed, index=i).pixels).float() for i in range(3)]
 
 
 MAKERS: dict[str, Callable[[int], Any]] = {
@@ -95,7 +94,7 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "style encoder": by_style_encoder,
     "StyleGAN2's step": by_duel,
     "paired batch": by_paired,
-    "batch of findings": by_findings,
+    "pool of the diagnosis": by_pool,
     "latent draws": lambda seed: [Draws([seed, seed + 7], "z").normal(3), Draws([seed], "n").uniform(3)],
 }
 
@@ -149,7 +148,7 @@ def test_every_part_of_a_degradation_is_drawn_from_its_samples_seed(
 
 def test_training_derives_every_seed_from_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener(monkeypatch)
-    for make in (by_paired, by_findings, by_encoder, by_style_encoder, by_duel):
+    for make in (by_paired, by_pool, by_encoder, by_style_encoder, by_duel):
         make(3)
         one = listener.heard()
         make(4)

@@ -215,5 +215,5 @@ def explain_findings(result: FolderResult, *, to_stdout: bool) -> None:
 
 
 def _finding(f: dict[str, Any]) -> str:
-    value = f" {f['unit']} about {f['value']:.0f}," if "value" in f else ""
+    value = f" {f['unit']} about {f['value']:.3g}," if "value" in f else ""
     return f"{f['name']}:{value} severity {f['severity']:.1f} ({f['confidence']:.0%})"

@@ -19,7 +19,7 @@ from restore.diagnosis import (
     measure_scale,
 )
 from restore.diagnosis.measurement import Measurement
-from restore.diagnosis.sample import take_sample
+from restore.diagnosis.sample import Sample, take_sample
 from restore.diagnosis.spectrum import take_spectrum
 from restore.tiling import Read
 
@@ -61,7 +61,11 @@ def measure_picture(
         read: ``read(top, bottom, left, right)`` gives that part, ``1 x C x h x w`` in [0, 1].
         tables: quantisation tables of the JPEG file it comes from.
     """
-    sample = take_sample(read, height, width)
+    return measure_sample(take_sample(read, height, width), tables)
+
+
+def measure_sample(sample: Sample, tables: Tables | None = None) -> dict[str, Measurement]:
+    """:func:`measure_picture` of parts that were taken already."""
     spectrum = take_spectrum(sample)
     scale = measure_scale.measure_scale(sample, spectrum)
     found = {

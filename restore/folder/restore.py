@@ -22,7 +22,7 @@ from restore.folder.uncertainty import Maps
 if TYPE_CHECKING:
     from restore.files import Picture
     from restore.report import Comparison
-    from restore.restorers import Judgement, Restorer
+    from restore.restorers import Diagnosis, Restorer
 
 
 def restore_folder(
@@ -153,16 +153,16 @@ def restore_folder(
             if masks is not None or maps is not None:
                 raise ImageError("masks and maps are not made for pictures of this size")
             return by_bands(job, picture, own, progress), None
-        judged = find(picture, own)
+        diagnosis = diagnose(picture, own)
         missing = None if masks is None else masks.of(job.file)
         made = restore_picture(
-            picture, own, strength=strength, progress=progress, judged=judged, mask=missing
+            picture, own, strength=strength, progress=progress, diagnosis=diagnosis, mask=missing
         )
         if maps is not None:
             maps.write(job.output, picture)
         if job.file in wanted:
-            shown[job.file] = before_and_after(job.file, picture, made, judged)
-        record: dict[str, Any] = {} if judged is None else dict(judged.to_json())
+            shown[job.file] = before_and_after(job.file, picture, made, diagnosis)
+        record: dict[str, Any] = {} if diagnosis is None else dict(diagnosis.to_json())
         if own.diagnostics:
             record["diagnostics"] = own.diagnostics
         return (None if as_it_came(job) and same_pixels(picture, made) else made), record or None
@@ -187,14 +187,14 @@ def restore_folder(
     return result
 
 
-def find(picture: Picture, restorer: Restorer) -> Judgement | None:
+def diagnose(picture: Picture, restorer: Restorer) -> Diagnosis | None:
     """What ``restorer`` finds in a picture as it was read; colours that nobody sees do not count."""
     from restore.files import fill_under_alpha
 
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_under_alpha(pixels, picture.alpha)
-    return restorer.find(pixels, tables=picture.tables)
+    return restorer.diagnose(pixels, tables=picture.tables)
 
 
 def restore_picture(
@@ -203,7 +203,7 @@ def restore_picture(
     *,
     strength: float = 1.0,
     progress: Progress | None = None,
-    judged: Judgement | None = None,
+    diagnosis: Diagnosis | None = None,
     mask: np.ndarray | None = None,
 ) -> Picture:
     """One picture as it was read, restored with everything that belongs to it; see :func:`restore_folder`."""
@@ -211,7 +211,7 @@ def restore_picture(
     def change(pixels: np.ndarray) -> np.ndarray:
         if strength <= 0:
             return pixels
-        made = restorer.restore_pixels(pixels, progress=progress, judged=judged, mask=mask)
+        made = restorer.restore_pixels(pixels, progress=progress, diagnosis=diagnosis, mask=mask)
         if strength < 1 and made.shape != pixels.shape:
             raise ImageError(
                 f"strength {strength:g} needs pictures of one size, but this one changes its size"

@@ -13,7 +13,7 @@ from restore.report import Column, Comparison, Table, html_page, look_at
 
 if TYPE_CHECKING:
     from restore.files import Picture
-    from restore.restorers import Judgement
+    from restore.restorers import Diagnosis
 
 COLUMNS = (
     Column("file", "picture"),
@@ -32,17 +32,17 @@ def spread(files: Sequence[str], count: int) -> set[str]:
     return {files[i] for i in places}
 
 
-def before_and_after(file: str, before: Picture, after: Picture, judged: Judgement | None) -> Comparison:
+def before_and_after(file: str, before: Picture, after: Picture, diagnosis: Diagnosis | None) -> Comparison:
     """One picture for the page; CMYK and transparency as they look on white."""
     views = [("before", _as_seen(before)), ("after", _as_seen(after))]
-    if judged is None:
+    if diagnosis is None:
         return look_at(file, views)
     return look_at(
         file,
         views,
-        findings=[str(f) for f in judged.findings] or ["nothing wrong"],
-        actions=judged.actions,
-        note="; ".join(judged.left),
+        findings=[str(f) for f in diagnosis.findings] or ["nothing wrong"],
+        actions=diagnosis.actions,
+        note="; ".join(diagnosis.left),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from restore.diagnosis.findings import Diagnosis, Finding
 from restore.engines import ENGINES
 from restore.errors import RestoreError, UsageError, WeightsError, unknown
 from restore.inverse import open_known
@@ -17,14 +18,13 @@ from restore.restorers.base import Restorer
 from restore.restorers.classical import METHODS_TABLE, load_classical
 from restore.restorers.community import load_community_restorer
 from restore.restorers.composed import COMPOSED, TABLE, Composed
-from restore.restorers.findings import Finding, Judgement
 from restore.restorers.inverse import load_inverse
 from restore.restorers.networks import load_learned, values_of
 from restore.restorers.solvers import SOLVERS
 from restore.restorers.spec import RestorerSpec
 from restore.runtime import pick_device
 
-__all__ = ["Finding", "Judgement", "Restorer", "RestorerSpec", "describe", "load", "names", "takes"]
+__all__ = ["Diagnosis", "Finding", "Restorer", "RestorerSpec", "describe", "load", "names", "takes"]
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""``auto``: looks at a picture, says what is wrong with it, and chooses and orders restorers."""
+"""``auto``: diagnoses a picture, chooses and orders treatments, looks again, and takes back what did not help."""
 
 from __future__ import annotations
 
@@ -10,104 +10,75 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.diagnosis.evidence import Evidence, gather_evidence, shipped_classifier, shipped_gain
+from restore.diagnosis.findings import Diagnosis
+from restore.diagnosis.measure import Tables
+from restore.diagnosis.policy import POLICY_FILE, decide, is_found, shipped_policy
+from restore.diagnosis.second_look import find_harm
+from restore.diagnosis.treatments import TREATMENTS, treatment_of
 from restore.errors import UsageError
-from restore.image import array_to_tensor, as_batch
+from restore.image import as_batch, quantise, tensor_to_array
 from restore.models.registry import SHIPPED
-from restore.names import Value
-from restore.restorers.air import HAZY
-from restore.restorers.base import Read, Restorer
+from restore.names import Value, format_name
+from restore.restorers.base import Restorer
 from restore.restorers.composed import COMPOSED, Composed
-from restore.restorers.drops import WET
-from restore.restorers.findings import Finding, Judgement
-from restore.restorers.look import Tables, look, shipped_looker
-from restore.restorers.marks import MARKED
 from restore.restorers.methods import METHODS_TABLE
-from restore.restorers.remedies import ORDER, REMEDIES
 from restore.restorers.spec import RestorerSpec
 from restore.restorers.values import check_values
 from restore.version import __version__
 
 NAME = "auto"
-DESCRIPTION = "looks what is wrong with a picture, and does what helps; leaves clean pictures alone"
-# Several things at once blur one another: no more than this many are undone.
-_MOST = 3
+DESCRIPTION = "diagnoses a picture and does what helps; leaves clean pictures and drawings alone (risk)"
+RISK = 0.05
 
 Load = Callable[[str], Restorer]
 
 
-def decide(findings: list[Finding], *, there: set[str]) -> Judgement:
-    """Which restorers, in which order, for what was found.
-
-    Args:
-        there: names of restorers that can be used.
-    """
-    by_name = {f.name: f for f in findings}
-    acted: list[tuple[float, str, str]] = []
-    left: list[str] = []
-    undone: dict[str, str] = {}
-    for remedy in REMEDIES:
-        finding = by_name.get(remedy.family)
-        if finding is None or finding.kind != remedy.kind:
-            continue
-        if finding.severity < remedy.severity or finding.confidence < remedy.confidence:
-            left.append(f"{remedy.family}: too little or too unsure to touch")
-            continue
-        name = remedy.choose(there)
-        if name is None:
-            left.append(f"{remedy.family}: no restorer for it")
-            continue
-        value = f"{finding.value:.0f}" if finding.value is not None else ""
-        acted.append((finding.confidence * finding.severity, remedy.family, name.format(value=value)))
-        undone |= {family: remedy.family for family in remedy.includes}
-    for _, family, _ in acted:
-        if family in undone:
-            left.append(f"{family}: undone with {undone[family]}")
-    acted = [action for action in acted if action[1] not in undone]
-    worst = sorted(acted, reverse=True)[:_MOST]
-    chosen = sorted(worst, key=lambda a: ORDER.index(a[1]))
-    return Judgement(tuple(findings), tuple(name for _, _, name in chosen), tuple(left))
-
-
 class AutoRestorer(Restorer):
-    """Looks first; see :func:`decide` and :mod:`restore.restorers.remedies`."""
+    """See the module. ``risk`` is the certified budget of harm: see :mod:`restore.diagnosis.policy`.
+
+    Raises:
+        UsageError: a risk that no thresholds are certified for.
+    """
 
     def __init__(
         self, load: Load, *, device: torch.device, tile: int | None, values: dict[str, Value]
     ) -> None:
-        check_values(NAME, values, ())
+        check_values(NAME, values, ("risk",))
+        risk = values.get("risk", RISK)
+        if isinstance(risk, bool | str):
+            raise UsageError(f"{NAME}: expected a risk such as 0.05, got {risk!r}")
+        self.policy = shipped_policy(float(risk))
         self.load = load
         self.there = {*SHIPPED, *METHODS_TABLE, *COMPOSED}
         self.loaded: dict[str, Restorer] = {}
+        shipped_classifier(), shipped_gain()  # damaged weights are said before any work
         weights = [(name, entry.sha256) for name, entry in SHIPPED.items()]
-        parts = repr([weights, REMEDIES, HAZY, WET, MARKED, __version__])
-        spec = RestorerSpec(task="any", kind="chosen", description=DESCRIPTION)
+        parts = repr([weights, TREATMENTS, POLICY_FILE.read_text(), risk, __version__])
+        spec = RestorerSpec(task="any", kind="chosen", description=DESCRIPTION, takes=("risk",))
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()[:16]
-        super().__init__(NAME, spec, fingerprint=fingerprint, device=device, tile=tile)
-        shipped_looker(device)  # damaged weights are said before any work
+        super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
 
-    def judge(self, read: Read, height: int, width: int, tables: Tables | None = None) -> Judgement:
-        """Findings and what follows from them, of one picture."""
-        return decide(look(read, height, width, device=self.device, tables=tables), there=self.there)
-
-    def find(self, pixels: np.ndarray, *, tables: Tables | None = None) -> Judgement:
-        """See :meth:`Restorer.find`."""
-
-        def read(top: int, bottom: int, left: int, right: int) -> Tensor:
-            return array_to_tensor(pixels[top:bottom, left:right]).to(self.device)
-
-        return self.judge(read, pixels.shape[0], pixels.shape[1], tables)
+    def diagnose(self, pixels: np.ndarray, *, tables: Tables | None = None) -> Diagnosis:
+        """See :meth:`Restorer.diagnose`."""
+        return decide(gather_evidence(pixels, tables=tables), there=self.there, policy=self.policy)
 
     @torch.no_grad()
     def __call__(self, image: Any, *, mask: Any = None) -> Any:
-        """Every picture of a batch is judged by itself."""
+        """Every picture of a batch is diagnosed by itself."""
         self._refuse(mask)
         x, back = as_batch(image)
         made = []
         for part in x.split(1):
-            judged = self._of(part)
             y = part.float()
-            for name in judged.actions:
-                y = self._restorer(name)(y).clamp(0, 1)
+            evidence = gather_evidence(_pixels(y))
+            diagnosis = decide(evidence, there=self.there, policy=self.policy)
+            for k, name in enumerate(list(diagnosis.actions)):
+                if k and self._gone(diagnosis, name, evidence):
+                    continue
+                after = self._restorer(name)(y).clamp(0, 1)
+                evidence = self._checked(diagnosis, name, _pixels(y), _pixels(after), evidence)
+                y = after if name in diagnosis.actions else y
             made.append(y)
         return back(torch.cat(made).to(x.dtype))
 
@@ -117,38 +88,58 @@ class AutoRestorer(Restorer):
         pixels: np.ndarray,
         *,
         progress: Callable[[float], None] | None = None,
-        judged: Judgement | None = None,
+        diagnosis: Diagnosis | None = None,
         mask: Any = None,
     ) -> np.ndarray:
-        """See :meth:`Restorer.restore_pixels`; steps pass pixels on in the picture's own depth."""
+        """See :meth:`Restorer.restore_pixels`; what is taken back is noted in ``diagnosis``."""
         self._refuse(mask)
-        judged = judged or self.find(pixels)
+        diagnosis = diagnosis or self.diagnose(pixels)
+        actions = list(diagnosis.actions)
         out = pixels.copy()
-        count = len(judged.actions)
-        for k, name in enumerate(judged.actions):
+        evidence: Evidence | None = None
+        for k, name in enumerate(actions):
 
             def share(done: float, k: int = k) -> None:
                 if progress is not None:
-                    progress((k + done) / count)
+                    progress((k + done) / len(actions))
 
-            out = self._restorer(name).restore_pixels(out, progress=share)
+            if evidence is not None and self._gone(diagnosis, name, evidence):
+                continue
+            evidence = evidence or gather_evidence(out)
+            after = self._restorer(name).restore_pixels(out, progress=share)
+            evidence = self._checked(diagnosis, name, out, after, evidence)
+            out = after if name in diagnosis.actions else out
         return out
+
+    def _gone(self, diagnosis: Diagnosis, name: str, evidence: Evidence) -> bool:
+        """Whether an action is left out because what was done before it undid its fault as well."""
+        if is_found(treatment_of(name), evidence, self.policy):
+            return False
+        diagnosis.take_back(name, "not needed any more")
+        return True
+
+    def _checked(
+        self, diagnosis: Diagnosis, name: str, before: np.ndarray, after: np.ndarray, was: Evidence
+    ) -> Evidence:
+        """The evidence to go on with: that of ``after``, or ``was`` where the action is taken back."""
+        now = gather_evidence(after)
+        harm = find_harm(before, after, treatment=treatment_of(name), was=was, now=now, policy=self.policy)
+        if harm is None:
+            return now
+        diagnosis.take_back(name, harm)
+        return was
 
     def _refuse(self, mask: Any) -> None:
         if mask is not None:
             raise UsageError(f"{self.name} takes no mask", hint="-m inpaint, telea ... do")
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
-        """The whole chain on one tensor; ``seen`` is a :class:`Judgement` or None (look here)."""
-        judged = seen if isinstance(seen, Judgement) else self._of(x[:1].detach())
-        for name in judged.actions:
+        """The whole chain on one tensor, without a second look: gradients pass to ``x``."""
+        evidence = gather_evidence(_pixels(x[:1].detach()))
+        actions = decide(evidence, there=self.there, policy=self.policy).actions
+        for name in actions:
             x = self._restorer(name).restore_whole(x, exact=exact)
-        return x if judged.actions else x.clone()
-
-    def _of(self, x: Tensor) -> Judgement:
-        return self.judge(
-            lambda t, b, le, r: x[:, :, t:b, le:r].float().to(self.device), x.shape[-2], x.shape[-1]
-        )
+        return x if actions else x.clone()
 
     def _restorer(self, name: str) -> Restorer:
         if name not in self.loaded:
@@ -156,4 +147,9 @@ class AutoRestorer(Restorer):
         return self.loaded[name]
 
 
-ROW = Composed(AutoRestorer, "any", "chosen", DESCRIPTION)
+def _pixels(x: Tensor) -> np.ndarray:
+    """The first of a batch as 8 bits hold it, ``H x W x C``."""
+    return tensor_to_array(quantise(x[:1].float().cpu()), np.dtype(np.uint8))
+
+
+ROW = Composed(AutoRestorer, "any", "chosen", DESCRIPTION, takes=("risk",))

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restore.diagnosis.findings import Diagnosis
 from restore.errors import UsageError, WeightsError
 from restore.image import array_to_tensor, as_batch, largest_integer, tensor_to_array
-from restore.restorers.findings import Judgement
 from restore.restorers.interval import (
     Calibration,
     bounds,
@@ -96,9 +96,9 @@ class Restorer(ABC):
             self.beside(read, seen, height, width)(0, height, 0, width), seen, exact=exact
         )
 
-    def find(
+    def diagnose(
         self, pixels: np.ndarray, *, tables: tuple[tuple[int, ...], ...] | None = None
-    ) -> Judgement | None:
+    ) -> Diagnosis | None:
         """What is wrong with ``pixels`` (``H x W x C``) and what would be done; None for who does not ask.
 
         Args:
@@ -139,7 +139,7 @@ class Restorer(ABC):
         pixels: np.ndarray,
         *,
         progress: Callable[[float], None] | None = None,
-        judged: Judgement | None = None,
+        diagnosis: Diagnosis | None = None,
         mask: Any = None,
     ) -> np.ndarray:
         """Restores ``H x W x C`` (uint8, uint16 or float32) into a new array of the same dtype.
@@ -148,7 +148,7 @@ class Restorer(ABC):
 
         Args:
             progress: called with the share of the picture that is done.
-            judged: what :meth:`find` said of these pixels, so that nobody looks twice.
+            diagnosis: what :meth:`diagnose` said of these pixels, so that nobody looks twice.
 
         Raises:
             ImageError: another shape or dtype, or a value that is not finite.

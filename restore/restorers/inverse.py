@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.diagnosis.findings import Diagnosis
 from restore.errors import ImageError, UsageError
 from restore.image import array_to_tensor, as_batch, tensor_to_array
 from restore.inverse import Known, Observation, Solution
 from restore.inverse.plug_and_play import Denoiser
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
-from restore.restorers.findings import Judgement
 from restore.restorers.noise import look_for_noise
 from restore.restorers.solvers import SOLVERS, KnownMethod
 from restore.restorers.spec import RestorerSpec
@@ -107,7 +107,7 @@ class InverseRestorer(Restorer):
         pixels: np.ndarray,
         *,
         progress: Callable[[float], None] | None = None,
-        judged: Judgement | None = None,
+        diagnosis: Diagnosis | None = None,
         mask: Any = None,
     ) -> np.ndarray:
         """As :meth:`Restorer.restore_pixels`, but the picture is held in memory as a whole, several times over.

@@ -13,13 +13,10 @@ from torch import Tensor
 
 from restore.models.finder import Finder
 from restore.models.registry import load_shipped
-from restore.restorers.second import SecondOpinion
 from restore.restorers.shrunk import shrunk, times_to_shrink
 from restore.tiling import Read
 
 FINDER = "marks"
-# Which pictures pass, clean, shrunk and degraded: models/zoo/looker/opinions.md.
-MARKED = SecondOpinion(pixel=0.995, alone=0.0035, agreed=0.0015, severity_3=0.005)
 
 
 @cache

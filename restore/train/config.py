@@ -15,11 +15,8 @@ from restore.models.registry import ARCHITECTURES
 from restore.train.recipe import Recipe, out_of_range
 from restore.train.simulate import simulator
 
-STEPS = ("paired", "estimate", "findings", "find", "worth")
+STEPS = ("paired", "estimate", "find", "worth")
 METRICS = ("psnr", "psnr_y")
-
-# Pixels that a crop of findings is larger than what the network sees, so that block borders start anywhere.
-SLACK = 16
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,6 @@ class Config(Recipe):
     # degradations whose trace is the mask, to be found or, as an input, to be filled
     mask: tuple[str, ...] = ()
     mask_input: bool = False
-    # networks that find (names, or weight files) whose finders a looker takes
-    finders: tuple[str, ...] = ()
     # weights of losses of parts of the answer
     parts: Mapping[str, float] = with_default(default_factory=dict)
     # optimiser
@@ -151,11 +146,8 @@ def _unknown_names(c: Config) -> list[str]:
 def _sizes(c: Config) -> list[str]:
     found = []
     growth = max(c.late_crop - c.crop, 0) if c.late_share else 0
-    room = SLACK if c.step == "findings" else 0
-    if max(c.crop + room, c.field) + growth > c.min_side:
-        found.append(
-            f"min_side: {c.min_side} is smaller than the crop or the field" + (f" and {room}" if room else "")
-        )
+    if max(c.crop, c.field) + growth > c.min_side:
+        found.append(f"min_side: {c.min_side} is smaller than the crop or the field")
     if c.scale > 1:
         late = (c.late_crop,) if c.late_share else ()
         if any(side % c.scale for side in (c.crop, c.field, *late)):

@@ -11,15 +11,11 @@ import torch
 from torch import nn
 
 from restore.errors import ConfigError, UsageError
-from restore.models.finder import Finder
-from restore.models.heal import HealNet
-from restore.models.looker import Looker
-from restore.models.registry import SHIPPED, build, load_file, load_shipped
+from restore.models.registry import build
 from restore.models.weights import load_into, read_weights, save_weights
 from restore.runtime import pick_device, pick_precision
 from restore.train.config import Config
 from restore.train.find import find_step, find_validation
-from restore.train.findings import findings_maker, findings_step, findings_validation
 from restore.train.journal import duration
 from restore.train.loop import Fit, fit
 from restore.train.paired import batch_maker, estimate_step, paired_step
@@ -32,19 +28,16 @@ from restore.train.validate import estimate_validation, held_out_pairs, psnr_val
 STEP_OF: dict[str, Callable[..., Any]] = {
     "paired": paired_step,
     "estimate": estimate_step,
-    "findings": findings_step,
     "find": find_step,
 }
 MAKER_OF: dict[str, Callable[..., Any]] = {
     "paired": batch_maker,
     "estimate": batch_maker,
-    "findings": findings_maker,
     "find": batch_maker,
 }
 VALIDATION_OF: dict[str, Callable[..., Any]] = {
     "paired": psnr_validation,
     "estimate": estimate_validation,
-    "findings": findings_validation,
     "find": find_validation,
 }
 
@@ -100,7 +93,7 @@ def train(
             f"{config.architecture}, {count:,} parameters, {precision} on {where}, {torch.get_num_threads()} threads"
         )
         pairs: Any = library.held_out
-        if config.step not in ("findings", "find"):  # these make their own of the pictures
+        if config.step != "find":  # these make their own of the pictures
             pairs = held_out_pairs(config, library.held_out, where)
         validation = VALIDATION_OF[config.step](config, pairs, where, precision)
 
@@ -150,18 +143,4 @@ def start_network(config: Config, init: Path | None) -> nn.Module:
         state = read_weights(init)[0]
         grow = getattr(net, "grown_from", None)
         load_into(net, grow(state) if grow is not None else state, where=str(init))
-    if config.finders:
-        _take_finders(net, config)
     return net
-
-
-def _take_finders(net: nn.Module, config: Config) -> None:
-    others = [(load_shipped(n) if n in SHIPPED else load_file(Path(n)))[0] for n in config.finders]
-    if not isinstance(net, Looker) or not all(isinstance(other, Finder | HealNet) for other in others):
-        raise ConfigError("finders: expected a looker, and networks of the architecture finder or heal")
-    try:
-        net.take_finders(others)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ConfigError(
-            f"finders: {error}", hint="arch.finders says what they are made of, in the same order"
-        ) from error

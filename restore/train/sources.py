@@ -26,7 +26,7 @@ def open_training(config: Config, data: Path, degraded: Path | None, report: Rep
                 hint="--set degradation=[] --set conditions=[] --set validation=[] --set arch.conditions=0",
             )
         return open_pairs(data, degraded, min_side=config.min_side, hold_out=config.hold_out, report=report)
-    if not config.degradation and config.step != "findings":
+    if not config.degradation:
         raise UsageError(
             "the recipe has no degradation", hint="give the degraded partners: --degraded FOLDER"
         )

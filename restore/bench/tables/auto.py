@@ -24,14 +24,14 @@ from restore.bench.score import read_clean
 from restore.degradations import degradation
 from restore.degradations import sample as draw
 from restore.degradations.families import FAMILIES, physical_order
+from restore.diagnosis.treatments import TREATMENTS
 from restore.errors import RestoreError
 from restore.image import quantise
 from restore.metrics import psnr
 from restore.report import Column, markdown_table
 from restore.report.environment import environment
 from restore.report.write import write_report
-from restore.restorers import Judgement, Restorer, load
-from restore.restorers.remedies import ORDER
+from restore.restorers import Diagnosis, Restorer, load
 
 SEVERITIES = (3, 4, 5)
 MIXTURES = (
@@ -52,27 +52,38 @@ class Found:
     mixed: list[dict[str, Any]] = field(default_factory=list)
 
 
-def degraded(clean: Tensor, families: Sequence[str], severity: float, *, seed: int, turn: int) -> Tensor:
-    """``clean`` with the families in their physical order, each by the ``turn``-th of its degradations, 8 bits."""
+def degraded(
+    clean: Tensor, families: Sequence[str], severity: float, *, seed: int, turn: int, after: str | None = None
+) -> Tensor:
+    """``clean`` with the families in their physical order, each by the ``turn``-th of its degradations, 8 bits.
+
+    Args:
+        after: a degradation that follows, such as ``life``.
+    """
     x = clean
     for family in physical_order(families):
         specs = FAMILIES[family]
         spec = specs[turn % len(specs)]
         g = draw.generator(draw.child_seed(seed, family, spec))
         x, _ = degradation(spec)(x, severity=severity, generator=g)
+    if after is not None:
+        x, _ = degradation(after)(x, generator=draw.generator(draw.child_seed(seed, "after", *families)))
     return quantise(x)
 
 
-def judge_and_restore(auto: Restorer, x: Tensor, clean: Tensor) -> tuple[Judgement, float, float]:
+def diagnose_and_restore(auto: Restorer, x: Tensor, clean: Tensor) -> tuple[Diagnosis, float, float]:
     """What was said, PSNR before and after."""
     pixels = (x[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    judged = auto.find(pixels)
-    assert judged is not None
+    diagnosis = auto.diagnose(pixels)
+    assert diagnosis is not None
     before = float(psnr(x, clean))
-    if not judged.actions:
-        return judged, before, before
-    made = torch.from_numpy(auto.restore_pixels(pixels, judged=judged)).permute(2, 0, 1)[None].float() / 255
-    return judged, before, float(psnr(made, clean))
+    if not diagnosis.actions:
+        return diagnosis, before, before
+    made = (
+        torch.from_numpy(auto.restore_pixels(pixels, diagnosis=diagnosis)).permute(2, 0, 1)[None].float()
+        / 255
+    )
+    return diagnosis, before, float(psnr(made, clean))
 
 
 def run(
@@ -83,17 +94,20 @@ def run(
     rounds: int,
     mixtures: int,
     crop: int | None,
+    severities: Sequence[int] = SEVERITIES,
+    behind: str | None = None,
     tell: Callable[[str], None],
 ) -> Found:
     """Looks at everything; ``rounds`` draws per picture and family, mixtures on ``mixtures`` pictures.
 
     With ``crop`` what is degraded is the middle of that side; clean pictures are always looked at whole.
+    ``behind`` follows every fault, and is measured against the clean picture too.
     """
     found = Found()
     for number, name, clean in _pictures(data, limit):
         image = name.as_posix()
-        judged, _, after = judge_and_restore(auto, quantise(clean), clean)
-        row = {"image": image, "actions": list(judged.actions), "psnr": after, **_said(judged)}
+        diagnosis, _, after = diagnose_and_restore(auto, quantise(clean), clean)
+        row = {"image": image, "actions": list(diagnosis.actions), "psnr": after, **_said(diagnosis)}
         found.clean.append(row)
         seed = draw.child_seed(0, image)
         if crop is not None:
@@ -101,9 +115,10 @@ def run(
             clean = clean[..., top : top + crop, left : left + crop].contiguous()
         for family in FAMILIES:
             for r in range(rounds):
-                severity = SEVERITIES[(number + r) % len(SEVERITIES)]
-                x = degraded(clean, [family], severity, seed=seed, turn=number // len(SEVERITIES) + r)
-                judged, before, after = judge_and_restore(auto, x, clean)
+                severity = severities[(number + r) % len(severities)]
+                turn = number // len(severities) + r
+                x = degraded(clean, [family], severity, seed=seed, turn=turn, after=behind)
+                diagnosis, before, after = diagnose_and_restore(auto, x, clean)
                 row = {
                     "image": image,
                     "family": family,
@@ -111,14 +126,14 @@ def run(
                     "before": before,
                     "after": after,
                 }
-                found.rows.append({**row, "actions": list(judged.actions), **_said(judged)})
+                found.rows.append({**row, "actions": list(diagnosis.actions), **_said(diagnosis)})
         for pair in MIXTURES if number < mixtures else ():
             x = degraded(clean, pair, 3, seed=seed, turn=number)
-            judged, before, after = judge_and_restore(auto, x, clean)
+            diagnosis, before, after = diagnose_and_restore(auto, x, clean)
             row = {"image": image, "mixture": " + ".join(pair), "before": before, "after": after}
-            names = [f.name for f in judged.findings]
+            names = [f.name for f in diagnosis.findings]
             both = all(family in names for family in pair)
-            found.mixed.append({**row, "both": both, "actions": list(judged.actions), **_said(judged)})
+            found.mixed.append({**row, "both": both, "actions": list(diagnosis.actions), **_said(diagnosis)})
         tell(f"{number + 1}: {image}")
     return found
 
@@ -129,9 +144,9 @@ def _pictures(data: Path, limit: int | None) -> Iterator[tuple[int, Path, Tensor
         yield number, file, read_clean(root / file)[1]
 
 
-def _said(judged: Judgement) -> dict[str, Any]:
-    named = judged.findings[0].name if judged.findings else CLEAN
-    return {"named": named, "findings": [f.to_json() for f in judged.findings]}
+def _said(diagnosis: Diagnosis) -> dict[str, Any]:
+    named = diagnosis.findings[0].name if diagnosis.findings else CLEAN
+    return {"named": named, "findings": [f.to_json() for f in diagnosis.findings]}
 
 
 def per_family(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -181,7 +196,8 @@ def _mixtures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if mine:
             row: dict[str, Any] = {"mixture": name, "pictures": len(mine)}
             row |= {"both": float(np.mean([r["both"] for r in mine]))}
-            row |= {"undone": " then ".join(sorted(pair, key=ORDER.index))}
+            backwards = [t.families[0] for t in TREATMENTS if t.families[0] in pair]
+            row |= {"undone": " then ".join(dict.fromkeys(backwards))}
             table.append({**row, "gain": float(np.mean([r["after"] - r["before"] for r in mine]))})
     return table
 
@@ -219,6 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=1, help="draws per picture and family")
     parser.add_argument("--mixtures", type=int, default=12, help="pictures that mixtures are made of")
     parser.add_argument("--crop", type=int, help="degrade only the middles, of this side")
+    parser.add_argument("--severities", default="3,4,5", help="which go round, such as 1,2")
+    parser.add_argument("--behind", help="a degradation behind every fault, such as life")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     given = parser.parse_args(arguments)
@@ -232,6 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "rounds": given.rounds,
             "mixtures": given.mixtures,
             "crop": given.crop,
+            "severities": [int(n) for n in given.severities.split(",")],
+            "behind": given.behind,
         }
         found = run(load("auto"), given.data, tell=tell, **counts)
         total, made = summary(found), environment(device="cpu")
@@ -250,11 +270,14 @@ def _note(given: argparse.Namespace, total: dict[str, Any], made: dict[str, Any]
     lost = ", ".join(total["families_without_gain"]) or "none"
     touched = len(total["clean_touched"])
     crop = f" --crop {given.crop}" if given.crop else ""
+    crop += f" --severities {given.severities}" if given.severities != "3,4,5" else ""
+    crop += f" --behind {given.behind}" if given.behind else ""
     draws = f"--rounds {given.rounds} --mixtures {given.mixtures}{crop}"
     cut = f" (its middle of {given.crop} x {given.crop})" if given.crop else ""
     return f"""# What `auto` says and does
 
-{total["clean_pictures"]} clean pictures of {given.data.name}, each{cut} degraded by every family at severity 3, 4 or 5
+{total["clean_pictures"]} clean pictures of {given.data.name}, each{cut} degraded by every family
+at one of the severities {given.severities}
 and stored in 8 bits. **{100 * total["named_rightly"]:.1f} % named rightly; {touched} clean pictures touched;
 families without a mean gain: {lost}.**
 
@@ -262,7 +285,8 @@ families without a mean gain: {lost}.**
 $ python -m restore.bench.tables.auto --data {given.data.name}/ {draws}
 ```
 
-restore {made["restore"]} ({made["commit"]}), looker {made["weights"]["looker"][:12]}, {made["processor"]},
+restore {made["restore"]} ({made["commit"]}),
+classifier {made["weights"]["degradation-classifier"][:12]}, {made["processor"]},
 {made["date"]}.
 """
 

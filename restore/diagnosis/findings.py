@@ -1,8 +1,8 @@
-"""What somebody who looked at a picture says of it, and what is to be done."""
+"""A diagnosis in words and numbers: what is wrong with a picture and what is to be done about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -26,7 +26,7 @@ class Finding:
     kind: str = ""
 
     def __str__(self) -> str:
-        size = f" {self.unit} about {self.value:.0f}," if self.value is not None else ""
+        size = f" {self.unit} about {self.value:.3g}," if self.value is not None else ""
         name = f"{self.kind} {self.name}" if self.kind else self.name
         return f"{name}:{size} severity {self.severity:.1f} ({self.confidence:.0%})"
 
@@ -42,13 +42,18 @@ class Finding:
         return {**plain, **kind} if value is None else {**plain, **kind, "value": value, "unit": self.unit}
 
 
-@dataclass(frozen=True)
-class Judgement:
+@dataclass
+class Diagnosis:
     """What was found in a picture, the restorers chosen, in order, and what is left alone with the reason."""
 
-    findings: tuple[Finding, ...]
-    actions: tuple[str, ...]
-    left: tuple[str, ...] = ()
+    findings: list[Finding]
+    actions: list[str]
+    left: list[str] = field(default_factory=list)
+
+    def take_back(self, action: str, reason: str) -> None:
+        """Notes that an action did not help and was undone, or was not needed."""
+        self.actions.remove(action)
+        self.left.append(f"{action}: taken back, {reason}")
 
     def __str__(self) -> str:
         found = "; ".join(map(str, self.findings)) or "nothing wrong"

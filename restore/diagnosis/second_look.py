@@ -1,0 +1,92 @@
+"""Compares a picture before and after a treatment: the fault must have shrunk, and nothing else may have got worse."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from restore.diagnosis.evidence import Evidence, as_8_bits
+from restore.diagnosis.policy import SIZES, Policy
+from restore.diagnosis.treatments import Treatment
+
+# A fault has shrunk where its probability fell by this factor of its odds, or its measure by this share.
+_ODDS, _MEASURE = 0.8, 0.9
+# Measures that shrink when the fault does; of the others more is better.
+_LESS = ("noise level", "blur width", "enlargement", "streaks", "flakes")
+# How much more of the picture may be clipped, how far its mean colours may drift apart, and by how many levels the mean
+# of a block of 16 x 16 may move where light is not meant to change.
+_CLIPPED, _CAST, _DRIFT = 0.05, 0.1, 3.0
+_BLOCK = 16
+# Another fault is new where it was improbable by this factor of its threshold's odds before.
+_NEW = 0.25
+
+
+def find_harm(
+    before: np.ndarray,
+    after: np.ndarray,
+    *,
+    treatment: Treatment,
+    was: Evidence,
+    now: Evidence,
+    policy: Policy,
+) -> str | None:
+    """Why the treatment should be taken back, in words; None where it should not.
+
+    Args:
+        before, after: ``H x W x C`` of one size and depth.
+        was, now: the evidence of both.
+    """
+    if not any(_shrank(family, was, now) for family in treatment.families):
+        return f"{treatment.families[0]} is as it was"
+    a, b = as_8_bits(before), as_8_bits(after)
+    clipped = [float(np.mean((x == 0) | (x == 255))) for x in (a, b)]
+    if clipped[1] > clipped[0] + _CLIPPED:
+        return f"{100 * (clipped[1] - clipped[0]):.0f} % more of the picture would be clipped"
+    if not treatment.relights:
+        drift = _block_drift(a, b)
+        # The mean of a block of noise moves by a sixteenth of its level; clipped noise has a bias besides.
+        if treatment.keeps_mean and drift > _DRIFT + was.measurements["noise level"].value / 4:
+            return f"local brightness would drift by {drift:.0f} levels"
+    elif treatment.name not in ("underwater",) and _cast(b) > _cast(a) + _CAST:
+        return "its colours would drift apart"
+    for family, limit in policy.found.items():
+        if family in treatment.families:
+            continue
+        odds = limit / (1 - limit)
+        old, new = (_odds(e.probabilities[family]) for e in (was, now))
+        if new > odds and old < _NEW * odds and family in _INVENTED:
+            return f"{family} would appear"
+    return None
+
+
+# What a treatment can invent: what only comes to light behind a fault is not invented.
+_INVENTED = ("raindrop", "moire", "snow", "underwater")
+
+
+def _shrank(family: str, was: Evidence, now: Evidence) -> bool:
+    old, new = (_odds(e.probabilities[family]) for e in (was, now))
+    if new < _ODDS * old:
+        return True
+    if family not in SIZES:
+        return False
+    name, _ = SIZES[family]
+    a, b = (e.measurements[name].value for e in (was, now))
+    return b < _MEASURE * a if name in _LESS else b > a / _MEASURE
+
+
+def _odds(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return p / (1 - p)
+
+
+def _cast(x: np.ndarray) -> float:
+    """How far the means of the channels lie apart, as a share of the whole range."""
+    means = x.reshape(-1, x.shape[2]).mean(0) / 255
+    return float(means.max() - means.min())
+
+
+def _block_drift(a: np.ndarray, b: np.ndarray) -> float:
+    """The 99th percentile of how far the means of 16 x 16 pixels moved, in levels of 255."""
+    size = tuple(max(1, n // _BLOCK) for n in a.shape[1::-1])
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) for x in (a, b)]
+    return float(np.percentile(np.abs(small[0] - small[1]), 99))
