@@ -138,7 +138,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "underwater": Shipped(
         "underwater",
-        "6f31b54bfecb2619bdaa324f7bdc91f58cea348e696231fc6d690a7eef04d3eb",
+        "d6bc0f0e1d26fa6a4eab86c22fdc241353b3430c154201632b937a66f922b940",
         "colours and contrast that water took away",
     ),
     "deblur": Shipped(
