@@ -116,7 +116,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "derain": Shipped(
         "derain",
-        "b1a17318fedd8aebba8a5f235b1c48f988174e8211eef4bbd408b4e9d09a0866",
+        "b7867bf6e6a2c214d761737f5a980dab04fa561173fb5f10aa3c8fd0b4ad0a9a",
         "streaks of rain, and the veil that distant drops make",
         shared="weather",
     ),
@@ -127,7 +127,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "desnow": Shipped(
         "desnow",
-        "b1a17318fedd8aebba8a5f235b1c48f988174e8211eef4bbd408b4e9d09a0866",
+        "b7867bf6e6a2c214d761737f5a980dab04fa561173fb5f10aa3c8fd0b4ad0a9a",
         "falling snow, near and far",
         shared="weather",
     ),
@@ -138,7 +138,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "underwater": Shipped(
         "underwater",
-        "d6bc0f0e1d26fa6a4eab86c22fdc241353b3430c154201632b937a66f922b940",
+        "9ba378aaead4015d0dd1e6463eb67bc596d676c22efcd0dd1265c8e694b5bcd1",
         "colours and contrast that water took away",
     ),
     "deblur": Shipped(
@@ -188,12 +188,12 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "degradation-classifier": Shipped(
         "estimate",
-        "94bd8725f8d45f959b636abf2c86ac4a370f2d728f2c04e261c2e177be598769",
+        "f17f83608ce7c1502c8ed58300d7bafadbb10ec22bad57e90706465b5623b026",
         "which degradations a picture shows; asked by auto and diagnose",
     ),
     "treatment-gain": Shipped(
         "estimate",
-        "76fbca9c29aa63207fa0ce832c32ac169b31cbebde695ba3a05bd0ed02304364",
+        "710c43a4c2d432ac979e5f5724d2fb29e43c63af998f9b31b6bf21fdbe265937",
         "what each treatment would bring a picture; asked by auto",
     ),
     "marks": Shipped(

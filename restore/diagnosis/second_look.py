@@ -44,8 +44,9 @@ def find_harm(
         return f"{100 * (clipped[1] - clipped[0]):.0f} % more of the picture would be clipped"
     if not treatment.relights:
         drift = _block_drift(a, b)
-        # The mean of a block of noise moves by a sixteenth of its level; clipped noise has a bias besides.
-        if treatment.keeps_mean and drift > _DRIFT + was.measurements["noise level"].value / 4:
+        # The mean of a block of white noise moves by a sixteenth of its level, of noise that neighbours share by more;
+        # clipped noise has a bias besides.
+        if treatment.keeps_mean and drift > _DRIFT + was.measurements["noise level"].value / 2:
             return f"local brightness would drift by {drift:.0f} levels"
     elif treatment.name not in ("underwater",) and _cast(b) > _cast(a) + _CAST:
         return "its colours would drift apart"
