@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import restore
+from restore.bench.tables.drawn import main as print_table
 from restore.data.drawings import draw_picture
 from restore.diagnosis.drawn_features import NAMES, measure_features
 from restore.diagnosis.measure_drawn import load_classifier, measure_drawn, read_drawn
@@ -196,3 +197,10 @@ def test_the_fit_separates_what_can_be_separated() -> None:
     assert ((found.logits(features).mean(1) > 0) == drawn).mean() > 0.9
     shipped = load_classifier()
     assert shipped.mean.shape == (len(NAMES),) and shipped.threshold > 0
+
+
+def test_the_table_counts_what_is_taken_for_drawn(samples: Path, capsys, tmp_path: Path) -> None:
+    assert print_table([str(samples), "--condition", "noise:sigma=10", "--every", "2"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| samples")]
+    assert len(rows) == 2 and all(" 0.0 |" in row for row in rows)
+    assert print_table([str(tmp_path)]) == 2

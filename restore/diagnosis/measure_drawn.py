@@ -21,7 +21,7 @@ FAR = 4.0
 # Smaller pictures show too little.
 _SMALLEST = 24
 # So few colours over so wide a range are no photograph; nor are windows that are all flat or graded exactly.
-_FEW_COLOURS, _WIDE = 32, 64
+_FEW_COLOURS, _WIDE = 8, 64
 _CERTAIN = 12.0  # logit
 
 

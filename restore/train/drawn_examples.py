@@ -125,7 +125,7 @@ def _cut_out(x: np.ndarray, rng: Rng) -> np.ndarray:
 
 def _gain(x: np.ndarray, rng: Rng) -> np.ndarray:
     """Exposed far too long or too short: much of it clipped or in a few levels."""
-    gain, offset = float(2 ** rng.uniform(-3.5, 2)), float(rng.choice([0, 0, -20, -60, 40]))
+    gain, offset = float(2 ** rng.uniform(-3.5, 2.2)), float(rng.choice([0, 0, -20, -60, 40]))
     return np.clip(np.rint(x * gain + offset), 0, 255).astype(np.uint8)
 
 
@@ -189,6 +189,8 @@ def _coarse(x: np.ndarray, rng: Rng) -> np.ndarray:
 _PROCESSING: tuple[Callable[[np.ndarray, Rng], np.ndarray], ...] = (
     _frame,
     _cut_out,
+    _gain,
+    _gain,
     _gain,
     _posterise,
     _stretch,
