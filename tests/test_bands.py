@@ -217,6 +217,17 @@ def test_the_limit_is_an_option_that_exists(tmp_path, bands, monkeypatch):
     refused = CliRunner().invoke(app, [*call, "0.05"])
     assert refused.exit_code == 1 and "expected at most 0.05" in refused.output
     assert CliRunner().invoke(app, [*call, "0.1"]).exit_code == 0
+    other = [
+        "degrade",
+        str(tmp_path / "in"),
+        "-o",
+        str(tmp_path / "d"),
+        "-d",
+        "noise:sigma=5",
+        "--max-megapixels",
+    ]
+    assert CliRunner().invoke(app, [*other, "0.05"]).exit_code == 1
+    assert CliRunner().invoke(app, [*other, "0.1"]).exit_code == 0
     with pytest.raises(RestoreError, match="expected at most"):
         read_any(tmp_path / "in" / "a.png", 0.05)
 

@@ -57,6 +57,7 @@ def degrade(
     shard: shared.Shard = None,
     dry_run: shared.DryRun = False,
     json: shared.Json = None,
+    max_megapixels: shared.MaxMegapixels = None,
     threads: shared.Threads = None,
 ) -> None:
     """Degrade every picture of a folder into another, keeping subfolders.
@@ -92,6 +93,7 @@ def degrade(
                 format=format,
                 quality=quality,
                 on_event=progress,
+                max_megapixels=400.0 if max_megapixels is None else max_megapixels,
             )
     except KeyboardInterrupt:
         shared.explain_interrupt(overwrite)

@@ -101,7 +101,12 @@ def _read(file: IO[bytes], limit: float) -> Picture:
     prefix = file.read(HEAD)
     length = os.fstat(file.fileno()).st_size
     if (foreign := _foreign(file, prefix)) is not None:
-        return measured(read_foreign(file, foreign, lambda width, height: check_size(width, height, limit)))
+
+        def check(width: int, height: int) -> None:
+            check_size(width, height, limit)
+            check_format(foreign, width, height, length)
+
+        return measured(read_foreign(file, foreign, check))
     if prefix[:4] in TIFF_MAGIC:
         check_size(*tiff_size(file), limit)
         return measured(read_tiff(file))
@@ -178,7 +183,7 @@ def check_size(width: int, height: int, limit: float) -> None:
     if width * height > limit * 1e6:
         raise ImageError(
             f"{width} x {height} is {width * height / 1e6:.0f} megapixels; expected at most {limit:g}",
-            hint="if the file is what it says, raise --max-megapixels (in Python max_megapixels=)",
+            hint="if it is what it says: restore run and restore degrade take --max-megapixels, Python max_megapixels",
         )
 
 

@@ -10,7 +10,10 @@ BESIDE = 512 << 20
 PER_BYTE = 50
 # Bytes a pixel that decoding takes at its peak beside the picture that comes out, measured: Pillow's own image and
 # the planes of the decoder. JPEG is reckoned by its blocks, JPEG 2000 by its components.
-_BESIDE_PIXEL = {"PNG": 4, "TIFF": 4, "BMP": 5, "PPM": 4, "GIF": 5, "WEBP": 6, "AVIF": 10, "JPEG": 4}
+_BESIDE_PIXEL = {
+    "PNG": 4, "TIFF": 4, "BMP": 5, "PPM": 4, "GIF": 5, "WEBP": 6, "AVIF": 10, "JPEG": 4,
+    "HEIC": 12, "JPEG XL": 12, "camera raw": 16,
+}  # fmt: skip
 _PILLOW = ("PNG", "TIFF", "BMP", "PPM", "GIF", "JPEG")
 # Pixels that a byte of LZW or of runs can stand for at the most.
 _PIXELS_PER_BYTE = {"GIF": 2800}

@@ -38,6 +38,7 @@ def degrade_folder(
     format: str | None = None,
     quality: int | None = None,
     on_event: OnEvent | None = None,
+    max_megapixels: float = 400.0,
 ) -> FolderResult:
     """Degrades every picture below ``source`` into ``out``; resumable and safe as :func:`restore_folder` is.
 
@@ -50,6 +51,7 @@ def degrade_folder(
         severity: 0 to 5, see :meth:`restore.degradations.base.Degradation.sample`.
         params: a JSON-lines file that gets one line per finished picture of ``out``, sorted:
             ``{"file", "seed", "shape": [C, H, W], "params"}``.
+        max_megapixels: larger pictures are refused by their header.
         replay: such a file; its parameters are applied instead of drawing, and give the same bytes.
 
     Raises:
@@ -57,6 +59,7 @@ def degrade_folder(
     """
     from restore.degradations import presets
     from restore.degradations.recorded import read_records
+    from restore.files import read_picture
 
     part = parse_shard(shard)
     if (degradation is None) == (replay is None):
@@ -115,6 +118,7 @@ def degrade_folder(
         dry_run=dry_run,
         at_end=record_params,
         on_event=on_event,
+        read=lambda job: read_picture(job.source, max_megapixels=max_megapixels),
     )
     result.others, result.earlier = planned.others, planned.earlier
     return result
