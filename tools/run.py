@@ -62,7 +62,7 @@ MaxMegapixels = Annotated[
         "--max-megapixels",
         min=0.0,
         metavar="N",
-        help="Refuse larger pictures; default: 400, and 4000 where `run` goes by bands (PNG, JPEG, TIFF; -m that tiles).",
+        help="Refuse larger pictures; default: 400, and 4000 where run goes by bands (PNG, JPEG, TIFF; tiles).",
         show_default=False,
     ),
 ]
