@@ -17,8 +17,18 @@ from restore.degradations import degradation, names
 from restore.degradations import sample as draw
 
 TABLE = Path(__file__).with_name("frozen.tsv")
-SIDES, SEVERITIES = (32, 64, 224, 500), (None, 1, 2, 3, 4, 5)
+SIDES, SEVERITIES, COUNT = (32, 64, 224, 500), (None, 1, 2, 3, 4, 5), 24
 COLUMNS = ("name", "parameters", "mild", "strong")
+
+
+def every_name() -> list[str]:
+    """All names, and each with each of the choices that its knobs offer."""
+    found = []
+    for name in sorted(names()):
+        found.append(name)
+        for key, knob in getattr(degradation(name), "knobs", {}).items():
+            found += [f"{name}:{key}={choice}" for choice in knob.choices if len(knob.choices) < 12]
+    return found
 
 
 def parameters_of(name: str) -> str:
@@ -31,7 +41,7 @@ def parameters_of(name: str) -> str:
         )
     for side in SIDES:
         for severity in SEVERITIES:
-            params = d.sample((1, 3, side, side), severity=severity, generator=draw.generator(side))
+            params = d.sample((COUNT, 3, side, side), severity=severity, generator=draw.generator(side))
             told.append(params.to_json())
     return hashlib.sha256(json.dumps(_rounded(told), sort_keys=True).encode()).hexdigest()[:12]
 
@@ -77,7 +87,7 @@ def write() -> None:
     with TABLE.open("w", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(COLUMNS)
-        for name in sorted(names()):
+        for name in every_name():
             made = [" ".join(f"{v:.5f}" for v in pixels_of(name, severity)) for severity in (2, 5)]
             table.writerow([name, parameters_of(name), *made])
 

@@ -13,8 +13,12 @@ from coverage import CoverageData
 
 # Seconds of tests for one fault; what is left out is told by the verdict "survived".
 BUDGET = 20.0
+# Test files for one fault, those that import its module first.
+FILES = 6
 # What a test is taken to need that was not there when the suite was measured.
 LATER = 2.0
+# Test files that try everything of a package.
+WIDE = ("test_frozen", "test_seeds", "test_limits")
 
 
 def measure(root: Path, folder: Path) -> None:
@@ -59,7 +63,7 @@ class Covering:
                     self.later |= {f"{path.stem}.{node.name}"} - self.seconds.keys()
 
     def tests(self, file: str, line: int) -> list[str]:
-        """Addresses for pytest, cheapest first, together below ``BUDGET`` seconds.
+        """Addresses for pytest, together below ``BUDGET`` seconds and out of ``FILES`` files.
 
         A line that runs at import, or in a fixture, is covered by what runs anything of its module, and by the files
         that import it. Later tests count where they import the module or its package.
@@ -74,13 +78,23 @@ class Covering:
         if not found:
             found = {c for contexts in by_line.values() for c in contexts if c}
             found |= {t for t in self.seconds if t.split(".")[0] in self.importing[module]}
-        near = self.importing[module] | self.importing[module.rpartition(".")[0]]
-        found |= {t for t in self.later if t.split(".")[0] in near}
-        chosen, total = [], 0.0
-        for test in sorted(found, key=lambda t: self.seconds.get(t, LATER)):
-            total += self.seconds.get(test, LATER)
-            if chosen and total > BUDGET:
-                break
+        own, near = self.importing[module], self.importing[module.rpartition(".")[0]]
+        found |= {t for t in self.later if t.split(".")[0] in {*own, *near, *WIDE}}
+
+        def place(test: str) -> tuple[int, float]:
+            """First what is about the module; importing every other test file costs more than the tests."""
+            file = test.split(".")[0]
+            first = 0 if file in own else 1 if file in WIDE else 2 if file in near else 3
+            return first, self.seconds.get(test, LATER)
+
+        chosen: list[str] = []
+        total, files = 0.0, set()
+        for test in sorted(found, key=place):
+            path = test.split(".")[0]
+            if len(files | {path}) > FILES or (chosen and total + place(test)[1] > BUDGET):
+                continue
+            files.add(path)
+            total += place(test)[1]
             chosen.append("tests/{}.py::{}".format(*test.split(".", 1)))
         return [address for address in chosen if self._is_there(address)]
 

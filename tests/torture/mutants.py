@@ -143,9 +143,12 @@ def try_tests(copy: Path, tests: list[str], *, seconds: float) -> tuple[str, str
     status = os.waitstatus_to_exitcode(told)
     if status == -signal.SIGXCPU:
         return "caught", f"no end after {seconds:.0f} s of the processor"
-    failed = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", said.read_text(errors="replace"), re.MULTILINE)
+    text = said.read_text(errors="replace")
+    failed = re.search(r"^(?:FAILED|ERROR) (?:tests/)?(\S+)", text, re.MULTILINE)
     if status == 0:
         return "survived", f"{len(tests)} tests"
+    if status == 4 and "while loading conftest" in text:
+        return "caught", "nothing can be imported"
     if status in (4, 5):
         return "", f"pytest found no test (exit {status})"
     return "caught", failed.group(1).split(" ")[0] if failed else f"exit {status}"
@@ -186,12 +189,12 @@ def found_again(root: Path, row: dict[str, str]) -> Mutant | None:
 def run(table: Path, coverage: Path, *, within: str, wanted: Callable[[str], bool], seconds: float) -> None:
     """Tries the faults of the table whose verdict is ``wanted``, and writes the table after each."""
     rows = read(table)
-    covering = Covering(coverage, ROOT)
     preload()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "copy"
         skip = shutil.ignore_patterns(".git", ".venv", "*_cache", "build", "runs")
         shutil.copytree(ROOT, copy, symlinks=True, ignore=skip)
+        covering = Covering(coverage, copy)
         for number, row in enumerate(rows):
             if not row["file"].startswith(within) or not wanted(row["verdict"]):
                 continue
