@@ -106,7 +106,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "dehaze": Shipped(
         "dehaze",
-        "e5ca82b4d8bb480723871ca56214d30c424845909488d736fb8b1d12a8a0d19c",
+        "37a83497e096a3d9bf6fc09590131c88f7b44b37d3b3e741ad9514b5138cd109",
         "haze, fog and dust in the air",
     ),
     "sr-x4": Shipped(
