@@ -59,16 +59,18 @@ class Sample:
     factors: dict[str, float | str] = field(default_factory=dict)
 
 
-def draw_sample(pictures: Sequence[np.ndarray], *, seed: int, index: int) -> Sample:
+def draw_sample(pictures: Sequence[np.ndarray], *, seed: int, index: int, focus: str | None = None) -> Sample:
     """The sample of that number.
 
     Args:
         pictures: clean photographs, ``H x W x 3`` uint8.
+        focus: a family that every picture has, alone and mostly plain: more of what the flat pool has too little of.
     """
     rng = np.random.default_rng((seed, index, 17))
     g = draw.generator(draw.child_seed(seed, "diagnosis", index))
     drawn = rng.random() < DRAWINGS
-    life = rng.random() < LIFE
+    drawn = drawn and focus is None
+    life = rng.random() < (LIFE if focus is None else LIFE / 2)
     shrink = float(np.exp(rng.uniform(np.log(_MOST_SHRUNK), 0))) if life and rng.random() < RESIZE else 1.0
     side = float(np.exp(rng.uniform(*np.log(_LONG_SIDES))))
     clean = (
@@ -87,10 +89,12 @@ def draw_sample(pictures: Sequence[np.ndarray], *, seed: int, index: int) -> Sam
     count = 0 if drawn and rng.random() < 0.6 else int(rng.choice(len(COUNTS), p=COUNTS))
     pool = [f for f in families if f in ("noise", "jpeg")] if drawn else families
     chosen = [pool[i] for i in rng.permutation(len(pool))[:count]]
+    if focus is not None:
+        chosen = [focus]
     truth, severities = x, dict.fromkeys(WIDE_FAMILIES, 0.0)
     factors: dict[str, float | str] = {"drawn": float(drawn), "life": float(life)}
     for family in physical_order(chosen):
-        narrow = family in FAMILIES and rng.random() >= WIDE
+        narrow = family in FAMILIES and rng.random() >= (WIDE if focus is None else WIDE / 2)
         specs = (FAMILIES if narrow else WIDE_FAMILIES)[family]
         spec = specs[int(rng.integers(len(specs)))]
         severity = float(rng.uniform(_LEAST, 5))

@@ -35,7 +35,14 @@ def truth_path(pool: Path, index: int) -> Path:
 
 
 def write_pool(
-    data: Path, out: Path, *, count: int, seed: int = 0, part: tuple[int, int] = (0, 1), first: int = 0
+    data: Path,
+    out: Path,
+    *,
+    count: int,
+    seed: int = 0,
+    part: tuple[int, int] = (0, 1),
+    first: int = 0,
+    focus: str | None = None,
 ) -> None:
     """Draws samples ``first`` to ``first + count`` into ``out``.
 
@@ -51,7 +58,7 @@ def write_pool(
             continue
         rows = []
         for index in range(shard * _SHARD, (shard + 1) * _SHARD):
-            sample = draw_sample(library.train, seed=seed, index=index)
+            sample = draw_sample(library.train, seed=seed, index=index, focus=focus)
             _write(out, index, sample)
             rows.append({"index": index, "severities": sample.severities, "factors": sample.factors})
         with atomic_write(lines) as temporary:
@@ -74,12 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=8000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--focus", help="a family that every picture has")
     parser.add_argument("--part", default="1/1", help="K/N: this run's share of the work")
     given = parser.parse_args(arguments)
     k, n = (int(text) for text in given.part.split("/"))
     try:
         write_pool(
-            given.data, given.out, count=given.count, seed=given.seed, part=(k - 1, n), first=given.first
+            given.data,
+            given.out,
+            count=given.count,
+            seed=given.seed,
+            part=(k - 1, n),
+            first=given.first,
+            focus=given.focus,
         )
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
