@@ -33,12 +33,14 @@ from restore.train.diagnosis.simulate import given_path
 
 @dataclass(frozen=True)
 class Features:
-    """Of N pictures: ``encoded`` (N x E), ``measured`` (N x M), ``severities`` (N x F, NaN unknown), ``factors``."""
+    """Of N pictures: ``encoded`` (N x E), ``measured`` (N x M), ``severities`` (N x F, NaN unknown), ``factors``, and
+    ``rows``: where the picture of a number stands among them."""
 
     encoded: Tensor
     measured: Tensor
     severities: Tensor
     factors: list[dict[str, Any]]
+    rows: dict[int, int]
 
 
 @cache
@@ -93,9 +95,10 @@ def read_features(pool: Path) -> Features:
             measured.append(kept["measured"].astype(np.float32))
         lines = path.with_name(path.name.replace("features", "samples")).with_suffix(".jsonl")
         rows += [json.loads(line) for line in lines.read_text().splitlines()]
+    places = {int(row["index"]): place for place, row in enumerate(rows)}
     severities = torch.tensor([[row["severities"][f] for f in WIDE_FAMILIES] for row in rows])
     parts = [torch.from_numpy(np.concatenate(part)) for part in (encoded, measured)]
-    return Features(parts[0], parts[1], severities, [row["factors"] for row in rows])
+    return Features(parts[0], parts[1], severities, [row["factors"] for row in rows], places)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

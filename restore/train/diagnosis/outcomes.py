@@ -71,21 +71,25 @@ def candidates(
     return chosen
 
 
-def write_outcomes(pool: Path, classifier: Path, *, part: tuple[int, int], count: int) -> None:
+def write_outcomes(
+    pool: Path, classifier: Path, *, part: tuple[int, int], count: int, only: Sequence[str] = ()
+) -> None:
     """Tries what is to be tried on the first ``count`` pictures; what is there already is not done again."""
     torch.set_num_threads(1)
-    probabilities, scales = _scales(pool, classifier)
-    begun = 0
+    probabilities, scales = _classified(pool, classifier)
     for number, lines in enumerate(sorted(pool.glob("samples-*.jsonl"))):
         rows = [json.loads(line) for line in lines.read_text().splitlines()]
         out = lines.with_name(lines.name.replace("samples", "outcomes"))
-        first, begun = begun, begun + len(rows)
-        if number % part[1] != part[0] or out.exists() or begun > min(count, len(scales)):
+        if number % part[1] != part[0] or out.exists() or number * len(rows) >= count:
             continue
+        if not all(row["index"] in scales for row in rows):
+            continue  # its features are not there yet
         t, made = time.time(), []
-        for k, row in enumerate(rows):
+        for row in rows:
             rng = np.random.default_rng((row["index"], 5))
-            chosen = candidates(row, probabilities[first + k], rng, fill={"scale": str(scales[first + k])})
+            chosen = candidates(
+                row, probabilities[row["index"]], rng, fill={"scale": str(scales[row["index"]])}
+            )
             given, truth = (read_pixels(place(pool, row["index"])) for place in (given_path, truth_path))
             made.append({"index": row["index"], "gains": try_treatments(given, truth, chosen)})
         with atomic_write(out) as temporary:
@@ -96,7 +100,7 @@ def write_outcomes(pool: Path, classifier: Path, *, part: tuple[int, int], count
 def update_outcomes(pool: Path, classifier: Path, names: Sequence[str], *, part: tuple[int, int]) -> None:
     """Tries some treatments again wherever they were tried: their restorers, or their values, are new."""
     torch.set_num_threads(1)
-    scales = dict(enumerate(_scales(pool, classifier)[1]))
+    _, scales = _classified(pool, classifier)
     chosen = [t for t in TREATMENTS if t.name in names]
     for path in sorted(pool.glob("outcomes-*.jsonl"))[part[0] :: part[1]]:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -111,15 +115,17 @@ def update_outcomes(pool: Path, classifier: Path, names: Sequence[str], *, part:
         print(f"{path.name} again", flush=True)
 
 
-def _scales(pool: Path, classifier: Path) -> tuple[np.ndarray, list[int]]:
-    """Of every picture of the pool the probabilities of all families, and the factor it seems enlarged by."""
+def _classified(pool: Path, classifier: Path) -> tuple[dict[int, np.ndarray], dict[int, int]]:
+    """By number of the picture the probabilities of all families, and the factor it seems enlarged by."""
     net, _ = load_file(classifier)
     assert isinstance(net, DegradationClassifier)
     features = read_features(pool)
     with torch.inference_mode():
         out = net.classify(features.encoded, features.measured)
-    severity = out[:, net.families + list(WIDE_FAMILIES).index("downsampled")]
-    return out[:, : net.families].sigmoid().numpy(), [enlarged_by(float(one)) for one in severity]
+    named = out[:, : net.families].sigmoid().numpy()
+    severity = out[:, net.families + list(WIDE_FAMILIES).index("downsampled")].tolist()
+    rows = features.rows.items()
+    return {n: named[row] for n, row in rows}, {n: enlarged_by(severity[row]) for n, row in rows}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,13 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--classifier", type=Path, required=True)
     parser.add_argument("--count", type=int, default=2400)
     parser.add_argument("--again", help="only try these treatments again where they were tried: NAME,NAME")
+    parser.add_argument("--only", action="append", default=[], help="try no other treatment than these")
     parser.add_argument("--part", default="1/1", help="K/N: this run's share of the work")
     given = parser.parse_args(arguments)
     k, n = (int(text) for text in given.part.split("/"))
     if given.again:
         update_outcomes(given.pool, given.classifier, given.again.split(","), part=(k - 1, n))
         return 0
-    write_outcomes(given.pool, given.classifier, part=(k - 1, n), count=given.count)
+    write_outcomes(given.pool, given.classifier, part=(k - 1, n), count=given.count, only=given.only)
     return 0
 
 

@@ -106,9 +106,10 @@ def ship_gain(pool: Path, classifier: Path, out: Path) -> None:
             ]
         )
     x = gain_features(features.measured, classified)
-    index, gains = read_outcomes(pool, ORDER)
+    numbers, gains = read_outcomes(pool, ORDER)
+    index = torch.tensor([features.rows[number] for number in numbers.tolist()])
     x = x[index].clone()
-    held = index % _HELD_OUT == 0
+    held = numbers % _HELD_OUT == 0
     predictor = fit_gain(x[~held], gains[~held])
     with torch.inference_mode():
         expected, harm = predictor(x[held])
