@@ -13,9 +13,9 @@ from restore.diagnosis.treatments import Treatment
 _ODDS, _MEASURE = 0.8, 0.9
 # Measures that shrink when the fault does; of the others more is better.
 _LESS = ("noise level", "blur width", "enlargement", "streaks", "flakes")
-# How much more of the picture may be clipped, how far its mean colours may drift apart, and by how many levels the mean
-# of a block of 16 x 16 may move where light is not meant to change.
-_CLIPPED, _CAST, _DRIFT = 0.05, 0.1, 3.0
+# How much more of the picture may be clipped, and by how many levels the mean of a block of 16 x 16 may move where
+# light is not meant to change.
+_CLIPPED, _DRIFT = 0.05, 3.0
 _BLOCK = 16
 # Another fault is new where it was improbable by this factor of its threshold's odds before.
 _NEW = 0.25
@@ -42,14 +42,10 @@ def find_harm(
     clipped = [float(np.mean((x == 0) | (x == 255))) for x in (a, b)]
     if clipped[1] > clipped[0] + _CLIPPED:
         return f"{100 * (clipped[1] - clipped[0]):.0f} % more of the picture would be clipped"
-    if not treatment.relights:
-        drift = _block_drift(a, b)
-        # The mean of a block of white noise moves by a sixteenth of its level, of noise that neighbours share by more;
-        # clipped noise has a bias besides.
-        if treatment.keeps_mean and drift > _DRIFT + was.measurements["noise level"].value / 2:
+    if treatment.keeps_mean:
+        drift, allowed = _block_drift(a, b), _allowed_drift(was)
+        if drift > allowed:
             return f"local brightness would drift by {drift:.0f} levels"
-    elif treatment.name not in ("underwater",) and _cast(b) > _cast(a) + _CAST:
-        return "its colours would drift apart"
     for family, limit in policy.found.items():
         if family in treatment.families:
             continue
@@ -80,10 +76,14 @@ def _odds(probability: float) -> float:
     return p / (1 - p)
 
 
-def _cast(x: np.ndarray) -> float:
-    """How far the means of the channels lie apart, as a share of the whole range."""
-    means = x.reshape(-1, x.shape[2]).mean(0) / 255
-    return float(means.max() - means.min())
+def _allowed_drift(was: Evidence) -> float:
+    """By how many levels the mean of a block may move.
+
+    That of white noise moves by a sixteenth of its level, of noise that neighbours share by more, and clipped noise has
+    a bias; a codec has rounded the means of its blocks to steps that grow as its quality falls.
+    """
+    noise, quality = (was.measurements[name].value for name in ("noise level", "JPEG quality"))
+    return _DRIFT + noise / 2 + max(0.0, 60 - quality) / 4
 
 
 def _block_drift(a: np.ndarray, b: np.ndarray) -> float:

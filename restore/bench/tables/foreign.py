@@ -1,4 +1,4 @@
-"""Restorers on degradations that were not made by our simulator: streaks, a ramp of haze, darkness, and kornia's motion.
+"""Restorers on degradations that our simulator did not make: streaks, a ramp of haze, darkness, kornia's motion.
 
 ``python -m restore.bench.tables.foreign --data PICTURES --markdown FILE``: the makers below are simpler than ours and
 share no code with them; what they make trained nothing.
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )  # fmt: skip
         page = f"""# Degradations that our simulator did not make
 
-{table[0]["pictures"]} pictures of {given.data.name}; 8-bit RGB, PSNR in dB, "worse" by more than .1 dB. The makers stand
+{table[0]["pictures"]} pictures of {given.data.name}; 8-bit RGB, PSNR in dB, "worse" by more than .1 dB. The makers are
 in `restore/bench/tables/foreign.py`; none of them trained or chose anything.
 
 ```console
