@@ -8,6 +8,7 @@ back-projection, Irani and Peleg 1991), which undoes most of the blur of the two
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from restore.models.resunet import pad_to
 from restore.names import Value, format_name
 from restore.resample import imresize
 from restore.restorers.base import Restorer
+from restore.restorers.local_mean import CELL, LIGHT_RULES, REACH, keep_local_mean
 from restore.restorers.values import check_values
 
 NAME = "re-enlarge"
@@ -63,17 +65,21 @@ class ReEnlargeRestorer(Restorer):
             task=TASK,
             description=DESCRIPTION,
             scale=1,
-            radius=self.times * (inner.radius + _REACH * (1 + 2 * _PASSES)),
-            multiple=self.times * inner.multiple,
+            radius=self.times * (inner.radius + _REACH * (1 + 2 * _PASSES)) + REACH,
+            multiple=math.lcm(self.times * inner.multiple, CELL),
+            keeps_light=True,
             takes=("scale",),
         )
-        fingerprint = hashlib.sha256(f"{NAME} {self.network.fingerprint}".encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(
+            f"{NAME} {LIGHT_RULES[TASK]} {self.network.fingerprint}".encode()
+        ).hexdigest()[:16]
         super().__init__(format_name(NAME, values), spec, fingerprint=fingerprint, device=device, tile=tile)
 
     def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         height, width = x.shape[-2:]
         small = shrunk(pad_to(x, self.times), self.times)
-        return self.network.restore_window(small, None, exact=exact)[..., :height, :width]
+        y = self.network.restore_window(small, None, exact=exact)[..., :height, :width]
+        return keep_local_mean(y, x, LIGHT_RULES[TASK])
 
 
 def shrunk(x: Tensor, scale: int) -> Tensor:

@@ -34,7 +34,7 @@ class GuidedRestorer(LearnedRestorer):
 
         return both
 
-    def restore_window(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+    def answer(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
         picture, place = (x[:, :-2], x[:, -2:]) if self.placed else (x, x[:, :0])
         given = torch.cat([picture.expand(-1, 3, -1, -1), place], 1)
         given = given.contiguous(memory_format=torch.channels_last)

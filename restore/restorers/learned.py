@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from restore.models.spec import ModelSpec
 from restore.names import Value, format_name
 from restore.restorers.base import Restorer
 from restore.restorers.computed import Computed
+from restore.restorers.local_mean import CELL, LIGHT_RULES, REACH, keep_local_mean
 from restore.restorers.noise import damp_clean, look_for_noise, shipped_estimator
 from restore.restorers.spec import RestorerSpec
 from restore.restorers.turns import mean_of_turns
@@ -48,24 +50,27 @@ class LearnedRestorer(Restorer):
         values: dict[str, Value],
     ) -> None:
         precision = choice.precision
-        self.header, self.placed = header, about.placed
+        self.header, self.placed, self.grid = header, about.placed, about.multiple
         self.choice = choice
+        self.light = LIGHT_RULES.get(about.task)
+        keeps = self.light is not None
         spec = RestorerSpec(
             task=about.task,
             kind="learned",
             description=description,
             scale=about.scale,
             engine=choice.engine,
-            radius=about.radius,
-            multiple=about.multiple,
+            radius=about.radius + (REACH if keeps else 0),
+            multiple=math.lcm(about.multiple, CELL) if keeps else about.multiple,
             takes=about.conditions,
             precision=precision,
             mask=about.mask,
+            keeps_light=keeps,
         )
         self.sigma = float(values["sigma"]) / 255 if "sigma" in values else None
         self.turns = int(values.get("turns", 1))
         self.blind = "sigma" in spec.takes and self.sigma is None
-        parts = [sha256, sorted(values.items()), precision]
+        parts = [sha256, sorted(values.items()), precision, self.light]
         if choice.engine != "torch":
             parts.append(choice.engine)
         if self.blind:
@@ -120,10 +125,18 @@ class LearnedRestorer(Restorer):
             if bool(told.any()):
                 kept[told] = self.restore_window(x[told], seen[told], exact=exact).to(kept.dtype)
             return kept
+        y = self.answer(x, seen, exact=exact)
+        if self.light is None:
+            return y
+        sigma = seen.view(-1) if "sigma" in self.spec.takes and torch.is_tensor(seen) else None
+        return keep_local_mean(y, x, self.light, scale=self.spec.scale, sigma=sigma)
+
+    def answer(self, x: Tensor, seen: Any, *, exact: bool = False) -> Tensor:
+        """What the network alone makes of a window."""
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
         def network(turned: Tensor) -> Tensor:
             return self._compute(turned, seen, exact=exact)
 
-        y = mean_of_turns(network, rgb, count=self.turns, multiple=self.spec.multiple, scale=self.spec.scale)
+        y = mean_of_turns(network, rgb, count=self.turns, multiple=self.grid, scale=self.spec.scale)
         return y if x.shape[1] == 3 else y.mean(1, keepdim=True)

@@ -64,7 +64,7 @@ class ShakeRestorer(GuidedRestorer):
         top, left = (max(0, (n - WINDOW) // 2) for n in (height, width))
         window = read(top, min(top + WINDOW, height), left, min(left + WINDOW, width))
         psfs = [
-            search_psf(x, psf.view(1, 1, _SIDE, _SIDE), lambda x, psf: self.restore_window(x, psf.flatten(1)))
+            search_psf(x, psf.view(1, 1, _SIDE, _SIDE), lambda x, psf: self.answer(x, psf.flatten(1)))
             for x, psf in zip(window.split(1), seen.float().split(1), strict=True)
         ]
         return torch.cat(psfs).flatten(1).to(seen)

@@ -20,6 +20,8 @@ class RestorerSpec:
         description: one sentence.
         precision: the arithmetic in use.
         mask: whether it must be told which pixels are missing.
+        keeps_light: whether it keeps the local mean (see :mod:`restore.restorers.local_mean`); restorers that are
+            there to change light, or that fill, do not.
     """
 
     task: str
@@ -32,3 +34,4 @@ class RestorerSpec:
     takes: tuple[str, ...] = ()
     precision: str = "fp32"
     mask: bool = False
+    keeps_light: bool = False
