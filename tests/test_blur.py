@@ -12,6 +12,7 @@ from skimage import data
 from torch import Tensor
 
 from restore.degradations import degradation
+from restore.degradations import sample as draw
 from restore.degradations.blur import convolve, disc_psf, gaussian_psf, motion_psf, pad, psfs
 from restore.degradations.camera_shake import psf_grid
 from restore.degradations.psf import camera_path
@@ -185,3 +186,16 @@ def test_severities_are_the_published_tables() -> None:
                 name,
                 severity,
             )
+
+
+def test_jolts_turn_a_path_round_as_often_as_they_should() -> None:
+    """A jolt is about twice the speed, backwards; each of the 2000 steps has 0.005 times its path's share of 0.2."""
+    reversals, expected = 0, 0.0
+    for seed in range(60):
+        path = camera_path(seed)
+        speed = np.diff(path)
+        assert np.abs(speed) == pytest.approx(60 / 1999, rel=1e-6)
+        reversals += int((np.real(speed[1:] * np.conj(speed[:-1])) < 0).sum())
+        drawn = draw.draw_uniform(4, 0, 1, draw.generator(draw.child_seed(seed, "camera path")))
+        expected += 0.2 * float(drawn[2]) * 0.005 * 1999
+    assert reversals == pytest.approx(expected, abs=3 * expected**0.5)

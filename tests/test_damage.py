@@ -19,6 +19,7 @@ from restore.degradations.order import OTHER, PLACES, by_place
 from restore.degradations.overlay import poisson_count
 from restore.degradations.presets import TABLE
 from restore.degradations.sample import generator
+from restore.degradations.watermark import _text
 from restore.errors import ImageError, RestoreError
 from restore.image import array_to_tensor, tensor_to_array, to_grey
 
@@ -172,3 +173,13 @@ def test_every_degradation_has_one_place_in_the_physical_order() -> None:
     listed = [name for names in PLACES.values() for name in names]
     assert len(listed) == len(set(listed))
     assert OTHER not in by_place(sorted(TABLE)), f"add to PLACES: {by_place(sorted(TABLE))[OTHER]}"
+
+
+def test_the_lettering_of_a_watermark_is_whole() -> None:
+    """No letter is cut off by the plane it is drawn on, and the plane is no larger than it need be."""
+    for seed in range(12):
+        u = np.random.default_rng(seed).random(12)
+        plane = _text(u, seed)
+        ink = np.nonzero(plane > 0.5)
+        assert plane[0].max() == plane[-1].max() == plane[:, 0].max() == 0
+        assert np.ptp(ink[0]) > 0.5 * plane.shape[0] and np.ptp(ink[1]) > 0.8 * plane.shape[1]

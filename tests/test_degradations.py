@@ -14,7 +14,7 @@ from torch import Tensor
 
 from restore.degradations import Params, degradation, names
 from restore.degradations.presets import TABLE, replay
-from restore.degradations.severity import from_table
+from restore.degradations.severity import from_table, in_row, mix
 from restore.errors import RestoreError, UsageError
 from restore.image import array_to_tensor
 from restore.resample import imresize
@@ -182,3 +182,12 @@ def test_severity_and_parameters_of_others_are_refused() -> None:
         blur.apply(x, noise.sample((2, 3, 8, 8), generator=generator()))
     with pytest.raises(RestoreError, match=r"for 2 samples, got .* for 3"):
         blur.apply(x, blur.sample((3, 3, 8, 8), generator=generator()))
+
+
+def test_between_severities_values_grow_geometrically_and_from_zero_linearly() -> None:
+    assert mix(0.0, 2.0, 0.25) == 0.5 and mix(2.0, 0.0, 0.25) == 1.5 and mix(-1.0, 3.0, 0.5) == 1.0
+    assert (
+        mix(1.0, 4.0, 0.5) == pytest.approx(2.0) and mix(1.0, 4.0, 0.0) == 1.0 and mix(1.0, 4.0, 1.0) == 4.0
+    )
+    row = (0.0, 1.0, 4.0, 16.0, 20.0)
+    assert [in_row(row, s) for s in (0.0, 1.0, 1.5, 2.5, 5.0, 9.0)] == pytest.approx([0, 0, 0.5, 2, 20, 20])

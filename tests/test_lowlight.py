@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.degradations import degradation, lowlight, raw
+from restore.degradations import sample as draw
 from restore.degradations.demosaic import demosaic, mosaic
 from restore.errors import RestoreError, UsageError
 
@@ -44,6 +45,29 @@ def test_unprocessing_is_the_papers() -> None:
     light = (0.5 - np.sin(np.arcsin(1 - 2 * np.array([0.1, 0.3, 0.6])) / 3)) ** 2.2
     expected = light / 1.25 / np.array([2.0, 1.0, 1.6])
     assert raw.unprocess(x, camera).flatten().numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_cameras_matrix_mixes_those_of_brooks_et_al() -> None:
+    """The four published XYZ-to-camera matrices behind sRGB's, weighted by what the seed draws; rows sum to 1."""
+    cameras = np.array([
+        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
+        [[0.4913, -0.0541, -0.0202], [-0.613, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
+        [[0.838, -0.263, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
+        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.097, 0.1581, 0.5181]],
+    ])  # fmt: skip
+    srgb = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+    for seed in range(4):
+        red, blue, *weights = draw.draw_uniform(
+            6, 0, 1, draw.generator(draw.child_seed(seed, "camera"))
+        ).tolist()
+        matrix = np.average(cameras, 0, weights) @ np.array(srgb)
+        camera = raw.random_camera(seed)
+        assert camera.matrix.numpy() == pytest.approx(matrix / matrix.sum(1, keepdims=True), rel=1e-6)
+        assert camera.red == pytest.approx(1.9 + 0.5 * red) and camera.blue == pytest.approx(1.5 + 0.4 * blue)
 
 
 def test_cameras_are_within_the_published_ranges() -> None:

@@ -124,3 +124,15 @@ def test_demosaicing_is_opencvs_inside_and_exact_on_flat_colours() -> None:
     for kind in ("bilinear", "malvar"):
         y = degradation(f"demosaic:amount=1,kind={kind}")(ramp, generator=generator())[0]
         assert torch.allclose(y[..., 3:-3, 3:-3], ramp[..., 3:-3, 3:-3], atol=1e-5)
+
+
+def test_without_shot_noise_light_is_left_alone() -> None:
+    """Also beside a sample that has some: each has its own gain."""
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    quiet, params = degradation("poisson-gaussian:shot=0.01,read=0")(
+        x, generator=torch.Generator().manual_seed(1)
+    )
+    assert not torch.equal(quiet, x)
+    params.values["shot"][0] = 0
+    made = degradation("poisson-gaussian").apply(x, params)
+    assert torch.equal(made[0], x[0]) and torch.equal(made[1], quiet[1])
