@@ -9,8 +9,6 @@ from restore.diagnosis.evidence import Evidence, as_8_bits
 from restore.diagnosis.policy import SIZES, Policy
 from restore.diagnosis.treatments import Treatment
 
-# A fault has shrunk where its probability fell by this factor of its odds, or its measure by this share.
-_ODDS, _MEASURE = 0.8, 0.9
 # Measures that shrink when the fault does; of the others more is better.
 _LESS = ("noise level", "blur width", "enlargement", "streaks", "flakes")
 # How much more of the picture may be clipped, and by how many levels the mean of a block of 16 x 16 may move where
@@ -62,13 +60,13 @@ _INVENTED = ("raindrop", "moire", "snow", "underwater")
 
 def _shrank(family: str, was: Evidence, now: Evidence) -> bool:
     old, new = (_odds(e.probabilities[family]) for e in (was, now))
-    if new < _ODDS * old:
+    if new < old:
         return True
     if family not in SIZES:
         return False
     name, _ = SIZES[family]
     a, b = (e.measurements[name].value for e in (was, now))
-    return b < _MEASURE * a if name in _LESS else b > a / _MEASURE
+    return b < a if name in _LESS else b > a
 
 
 def _odds(probability: float) -> float:
