@@ -35,6 +35,8 @@ SIZES = {
 }
 # What is measured so surely that nobody needs to be asked. Of 450 clean photographs none has a noise level whose lower
 # end is above 4.3, none is darker than .12 (BSDS500, ImageNet).
+# A better quality than coarse is left, unless the pixels plainly show a coarser coding before the last one.
+_UNCODED, _RECODED = 99, 0.92
 SURE_SIGMA, _COARSE_QUALITY, _NEARLY_BLACK, _LAMPS = 4.5, 60, 0.09, 0.1
 _CERTAIN = 0.99
 # A width in px that 1 % of clean photographs exceed where they do not seem enlarged; less is asked of others then.
@@ -149,12 +151,14 @@ def is_found(treatment: Treatment, evidence: Evidence, policy: Policy) -> bool:
 
 
 def _limit(family: str, evidence: Evidence, policy: Policy) -> float:
-    """The probability from which on a family is named; less is asked where blur is measured too."""
+    """The probability from which on a family is named; measurements move it where there are ones."""
     limit = policy.found[family]
     if family == "blur":
         width, scale = (evidence.measurements[name].value for name in ("blur width", "enlargement"))
         if width > _BLURRED and scale < _NOT_ENLARGED:
             return min(limit, _SUSPECTED)
+    if family == "jpeg" and _COARSE_QUALITY < evidence.measurements["JPEG quality"].value < _UNCODED:
+        return _RECODED
     return limit
 
 
