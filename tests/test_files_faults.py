@@ -278,3 +278,14 @@ def test_a_colour_tiff_of_two_samples_is_refused(tmp_path: Path, dtype: type) ->
             tiff.pages[0].tags[338].overwrite(2)
     with pytest.raises(ImageError, match="cannot read"):
         read_picture(tmp_path / "a.tif")
+
+
+def test_a_deep_png_with_two_headers_is_refused_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_picture(tmp_path / "a.png", Picture(np.zeros((9, 8, 3), np.uint16)))
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:33] + data[8:])
+    with pytest.raises(ImageError, match="damaged"):
+        read_picture(tmp_path / "a.png")
+    assert capfd.readouterr() == ("", "")

@@ -157,6 +157,8 @@ def _essential(file: IO[bytes]) -> bytes:
     parts = [SIGNATURE]
     while len(head := file.read(8)) == 8:
         size, name = struct.unpack(">I4s", head)
+        if name == b"IHDR" and len(parts) > 1:
+            raise ImageError("the file is damaged (two headers)", hint=_AGAIN)
         if name in (b"IHDR", b"IDAT"):
             parts += [head, file.read(size + 4)]
         else:
