@@ -39,6 +39,8 @@ SIZES = {
 _UNCODED, _RECODED = 99, 0.92
 SURE_SIGMA, _COARSE_QUALITY, _NEARLY_BLACK, _LAMPS = 4.5, 60, 0.09, 0.1
 _CERTAIN = 0.99
+# What was found is still there while its probability is above this share of what finding it asks.
+_STILL = 0.4
 # A width in px that 1 % of clean photographs exceed where they do not seem enlarged; less is asked of others then.
 _BLURRED, _NOT_ENLARGED, _SUSPECTED = 0.5, 1.3, 0.08
 # Noise correlation in units of white noise: sigma 10 to 40 measures .94 to 1.04, cameras 1.19 and more.
@@ -142,11 +144,12 @@ def decide_for_drawing(evidence: Evidence) -> Diagnosis:
     return Diagnosis(findings, actions, [f"a drawing: {'; '.join(evidence.drawn.reasons)}"])
 
 
-def is_found(treatment: Treatment, evidence: Evidence, policy: Policy) -> bool:
-    """Whether something that the treatment undoes is there."""
+def is_left(treatment: Treatment, evidence: Evidence, policy: Policy) -> bool:
+    """Whether something that the treatment undoes is still there after others; less is asked than to find it."""
     certain = measured_families(evidence.measurements)
     return any(
-        f in certain or evidence.probabilities[f] >= _limit(f, evidence, policy) for f in treatment.families
+        f in certain or evidence.probabilities[f] >= _STILL * _limit(f, evidence, policy)
+        for f in treatment.families
     )
 
 

@@ -55,7 +55,7 @@ def find_harm(
 
 
 # What a treatment can invent: what only comes to light behind a fault is not invented.
-_INVENTED = ("raindrop", "moire", "snow", "underwater")
+_INVENTED = ("moire", "underwater")
 
 
 def _shrank(family: str, was: Evidence, now: Evidence) -> bool:

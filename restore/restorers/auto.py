@@ -13,7 +13,7 @@ from torch import Tensor
 from restore.diagnosis.evidence import Evidence, gather_evidence, shipped_classifier, shipped_gain
 from restore.diagnosis.findings import Diagnosis
 from restore.diagnosis.measure import Tables
-from restore.diagnosis.policy import POLICY_FILE, decide, is_found, shipped_policy
+from restore.diagnosis.policy import POLICY_FILE, decide, is_left, shipped_policy
 from restore.diagnosis.second_look import find_harm
 from restore.diagnosis.treatments import TREATMENTS, treatment_of
 from restore.errors import UsageError
@@ -113,7 +113,7 @@ class AutoRestorer(Restorer):
 
     def _gone(self, diagnosis: Diagnosis, name: str, evidence: Evidence) -> bool:
         """Whether an action is left out because what was done before it undid its fault as well."""
-        if is_found(treatment_of(name), evidence, self.policy):
+        if is_left(treatment_of(name), evidence, self.policy):
             return False
         diagnosis.take_back(name, "not needed any more")
         return True
