@@ -120,7 +120,7 @@ def test_an_error_of_fsync_is_an_error(tmp_path, monkeypatch):
 
 
 def test_weights_written_are_read(tmp_path):
-    sha = save_weights(tmp_path / "deep" / "w.safetensors", {"w": torch.ones(2)}, {"task": "x"})
+    sha = save_weights(tmp_path / "deep" / "w.safetensors", {"w": torch.ones(2)}, {"architecture": "x"})
     assert read_weights(tmp_path / "deep" / "w.safetensors", sha256=sha)[0]["w"].tolist() == [1, 1]
 
 

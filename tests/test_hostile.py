@@ -71,7 +71,9 @@ def test_weights_whose_header_lies(doors: Doors, tmp_path: Path) -> None:
 def test_weights_of_ours_with_a_header_of_somebody_else(doors: Doors, tmp_path: Path) -> None:
     state = build("resunet", {**SMALL, "conditions": 1}).state_dict()
     refused(
-        [("-m", path) for path in configurations(tmp_path, {**SMALL, "conditions": 1}, state)], but=("good",)
+        doors,
+        [("-m", path) for path in configurations(tmp_path, {**SMALL, "conditions": 1}, state)],
+        but=("good",),
     )
 
 

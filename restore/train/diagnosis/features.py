@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from restore.degradations.families import WIDE_FAMILIES
 from restore.diagnosis.crops import cut_crops
 from restore.diagnosis.measure import as_features, measure_picture
 from restore.diagnosis.measurement import Measurement
-from restore.files import atomic_write
+from restore.files import write_file
 from restore.image import array_to_tensor
 from restore.models.degradation_classifier import DegradationClassifier, round_encoder
 from restore.models.efficientnet_lite import load_published
@@ -74,8 +75,9 @@ def write_features(pool: Path, *, part: tuple[int, int] = (0, 1)) -> None:
             continue
         rows = [json.loads(line) for line in lines.read_text().splitlines()]
         both = [features_of(read_pixels(given_path(pool, row["index"]))) for row in rows]
-        with atomic_write(out) as temporary, temporary.open("wb") as file:
-            np.savez(file, encoded=np.stack([b[0] for b in both]), measured=np.stack([b[1] for b in both]))
+        file = io.BytesIO()
+        np.savez(file, encoded=np.stack([b[0] for b in both]), measured=np.stack([b[1] for b in both]))
+        write_file(out, file.getvalue())
         print(out.name, flush=True)
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from restore.degradations.families import WIDE_FAMILIES
 from restore.diagnosis.real_set import FAMILIES_OF, list_real
+from restore.files import write_file
 from restore.models.degradation_classifier import ENCODED
 from restore.train.diagnosis.features import Features, features_of, read_features
 from restore.train.diagnosis.fit import fit_head
@@ -276,7 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "theta": dict(zip(space.names, np.round(learned, 3).tolist(), strict=True)),
                 "curve": curve,
             }
-            given.out.write_text(json.dumps({"pool": len(pool.factors), "rows": rows}, indent=1) + "\n")
+            found = json.dumps({"pool": len(pool.factors), "rows": rows}, indent=1) + "\n"
+            write_file(given.out, found.encode())
     except RestoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

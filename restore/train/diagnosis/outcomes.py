@@ -21,7 +21,7 @@ import torch
 from restore.degradations.families import WIDE_FAMILIES
 from restore.diagnosis.policy import enlarged_by
 from restore.diagnosis.treatments import TREATMENTS
-from restore.files import atomic_write
+from restore.files import write_file
 from restore.models.degradation_classifier import DegradationClassifier
 from restore.models.registry import load_file
 from restore.restorers import Restorer, load
@@ -92,8 +92,7 @@ def write_outcomes(
             )
             given, truth = (read_pixels(place(pool, row["index"])) for place in (given_path, truth_path))
             made.append({"index": row["index"], "gains": try_treatments(given, truth, chosen)})
-        with atomic_write(out) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in made))
+        write_file(out, "".join(json.dumps(row) + "\n" for row in made).encode())
         print(f"{out.name}  {time.time() - t:.0f} s", flush=True)
 
 
@@ -110,8 +109,7 @@ def update_outcomes(pool: Path, classifier: Path, names: Sequence[str], *, part:
             if again:
                 given, truth = (read_pixels(place(pool, row["index"])) for place in (given_path, truth_path))
                 row["gains"] |= try_treatments(given, truth, again)
-        with atomic_write(path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_file(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
         print(f"{path.name} again", flush=True)
 
 

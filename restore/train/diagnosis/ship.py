@@ -25,7 +25,7 @@ from restore.diagnosis.measure import QUANTITIES
 from restore.diagnosis.policy import SURE_SIGMA
 from restore.diagnosis.treatments import ORDER, TREATMENTS
 from restore.errors import RestoreError
-from restore.files import find_pictures
+from restore.files import find_pictures, write_file
 from restore.models.degradation_classifier import ENCODED, DegradationClassifier
 from restore.models.registry import load_file
 from restore.models.weights import save_weights
@@ -82,7 +82,7 @@ def ship_classifier(
         f: round(max(float(limit), _LEAST.get(f, _LEAST_OF_ALL)), 4)
         for f, limit in zip(FAMILIES, limits, strict=True)
     }
-    (out / "found.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_file(out / "found.json", (json.dumps(found, indent=1) + "\n").encode())
     print(digest, found)
 
 
@@ -145,8 +145,8 @@ def ship_gain(pool: Path, classifier: Path, out: Path) -> None:
     header = _header("treatment-gain", config, ORDER, GAIN, {"samples": len(x)})
     digest = save_weights(out / "gain.safetensors", predictor.state_dict(), header)
     policy = {"found": found, "harms": harms}
-    (out / "policy.json").write_text(json.dumps(policy, indent=1) + "\n")
-    (out / "certificate.json").write_text(json.dumps(table, indent=1) + "\n")
+    for name, content in (("policy", policy), ("certificate", table)):
+        write_file(out / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
     for row in table:
         print(row)
     print(digest)
@@ -157,7 +157,7 @@ def _header(
 ) -> dict[str, Any]:
     return {
         "architecture": architecture, "config": config, "conditions": list(conditions), "name": name,
-        "task": "estimate", "licence": "Apache-2.0", "training_data": _SOURCE, "scores": scores,
+        "task": "estimate", "licence": "Apache-2.0", "training_data": _SOURCE, "validation": scores,
     }  # fmt: skip
 
 

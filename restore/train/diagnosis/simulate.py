@@ -17,7 +17,7 @@ import torch
 
 from restore.data.library import open_library
 from restore.errors import RestoreError
-from restore.files import atomic_write
+from restore.files import write_file
 from restore.train.diagnosis.pool import Sample, draw_sample
 
 _SHARD = 50
@@ -61,8 +61,7 @@ def write_pool(
             sample = draw_sample(library.train, seed=seed, index=index, focus=focus)
             _write(out, index, sample)
             rows.append({"index": index, "severities": sample.severities, "factors": sample.factors})
-        with atomic_write(lines) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_file(lines, "".join(json.dumps(row) + "\n" for row in rows).encode())
         print(f"shard {shard}", flush=True)
 
 
@@ -70,7 +69,8 @@ def _write(out: Path, index: int, sample: Sample) -> None:
     place = given_path(out, index)
     place.parent.mkdir(parents=True, exist_ok=True)
     for path, pixels in ((place, sample.pixels), (truth_path(out, index), sample.truth)):
-        cv2.imwrite(str(path), pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        _, coded = cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_file(path, coded.tobytes())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
