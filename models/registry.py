@@ -188,12 +188,12 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "degradation-classifier": Shipped(
         "estimate",
-        "d4a75bc5addfded05ef2502dd69c3557efc98bf5a1f9ab3b0c20c8e1e400af6d",
+        "bb873d8472ab02c6b13c3184265c6649638340c4303e2064814c94f88d3bf8d8",
         "which degradations a picture shows; asked by auto and diagnose",
     ),
     "treatment-gain": Shipped(
         "estimate",
-        "77cf0cfec61bc246db47892ce46d0725ffb28c088646db6070575d06fae8ec09",
+        "fbf0afc1e110dab2c5d14081e87017462160e4008763c71ddc715e7d03204384",
         "what each treatment would bring a picture; asked by auto",
     ),
     "marks": Shipped(

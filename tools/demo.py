@@ -17,10 +17,10 @@ FAULTS = {
     "white noise": "noise:sigma=15",
     "camera noise": "raw-noise:severity=3",
     "coarse JPEG": "jpeg:quality=12",
-    "shake": "motion:length=14",
+    "shake": "motion:length=25",
     "rain": "rain:severity=3",
     "snow": "snow:severity=3",
-    "haze": "haze:severity=4",
+    "haze": "haze:severity=3",
     "darkness": "lowlight:severity=3",
 }
 PICTURES = 2
