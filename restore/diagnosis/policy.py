@@ -37,6 +37,8 @@ SIZES = {
 # end is above 4.3, none is darker than .12 (BSDS500, ImageNet).
 # A better quality than coarse is left, unless the pixels plainly show a coarser coding before the last one.
 _UNCODED, _RECODED = 99, 0.92
+# Grains look like small drops.
+_THROUGH_NOISE = 0.95
 SURE_SIGMA, _COARSE_QUALITY, _NEARLY_BLACK, _LAMPS = 4.5, 60, 0.09, 0.1
 _CERTAIN = 0.99
 # What was found is still there while its probability is above this share of what finding it asks.
@@ -160,6 +162,8 @@ def _limit(family: str, evidence: Evidence, policy: Policy) -> float:
         width, scale = (evidence.measurements[name].value for name in ("blur width", "enlargement"))
         if width > _BLURRED and scale < _NOT_ENLARGED:
             return min(limit, _SUSPECTED)
+    if family == "raindrop" and evidence.measurements["noise level"].lower > SURE_SIGMA:
+        return _THROUGH_NOISE
     if family == "jpeg" and _COARSE_QUALITY < evidence.measurements["JPEG quality"].value < _UNCODED:
         return _RECODED
     return limit
