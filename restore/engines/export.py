@@ -23,7 +23,8 @@ def export_onnx(
     """Writes the whole network, its padding and its skip included, and returns how far ONNX Runtime is from torch.
 
     Inputs: ``image`` (batch x channels x height x width, any size, float32 in [0, 1]) and, where the network takes
-    any, ``conditions`` (batch x conditions); output: ``restored``.
+    any, ``conditions`` (batch x conditions); output: ``restored``. What a restorer does around its network (keeping the
+    local mean, leaving clean pictures alone) is not in the file.
 
     Args:
         net: in eval mode, on the CPU, in float32.
